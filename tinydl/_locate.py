@@ -27,9 +27,9 @@ class KernelFinder:
 
 
 def _stands_beside() -> bool:
-    # cpu/jit.py tells our folder from a stranger's `kernels` in site-packages.
+    # cpu/ tells our folder from a stranger's `kernels` in site-packages.
     inside = path.join(_PACKAGE, "kernels")
-    return not path.isdir(inside) and path.isfile(path.join(_BESIDE, "cpu", "jit.py"))
+    return not path.isdir(inside) and path.isfile(path.join(_BESIDE, "cpu", "__init__.py"))
 
 
 # First in line: an editable install of another clone offers its own kernels through a finder, too.
