@@ -1,0 +1,143 @@
+"""Writes tinydl/tensor.pyi from the live Tensor: operations are attached when tinydl is imported.
+
+python tools/make_stubs.py            writes the file
+python tools/make_stubs.py --check    exits with 1 where the file is not current
+"""
+
+import ast
+import builtins
+import inspect
+import sys
+from pathlib import Path
+from types import FunctionType
+
+ROOT = Path(__file__).resolve().parent.parent
+STUB = ROOT / "tinydl" / "tensor.pyi"
+
+HEADER = '''"""Tensor and the operations attached to it; written by tools/make_stubs.py."""
+
+from builtins import bool as _bool
+from builtins import complex as _complex
+from builtins import float as _float
+from builtins import int as _int
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .device import Device
+'''
+KNOWN = {"Any", "Callable", "Iterable", "Iterator", "Sequence", "np", "Device"}
+# Inside of Tensor these names are methods.
+RENAMED = {name: f"_{name}" for name in ("bool", "complex", "float", "int")}
+# Elementwise here, where object's gives a bool.
+OVERRIDES = {"__eq__", "__ne__"}
+
+
+def stub() -> str:
+    """The text of tensor.pyi."""
+    import tinydl  # noqa: F401  (attaches the operations)
+    from tinydl import tensor
+
+    here = [v for v in vars(tensor).values() if getattr(v, "__module__", None) == tensor.__name__]
+    classes = [value for value in here if inspect.isclass(value)]
+    known = KNOWN | {value.__name__ for value in classes}
+    text = [HEADER]
+    for value in here:
+        if inspect.isclass(value):
+            text.append(_class(value, known))
+        elif isinstance(value, FunctionType):
+            text.append("\n".join(_function(value.__name__, value, known, indent="")))
+    return "\n".join(text).rstrip() + "\n"
+
+
+def _class(cls: type, known: set[str]) -> str:
+    bases = ", ".join(base.__name__ for base in cls.__bases__ if base is not object)
+    lines = ["", f"class {cls.__name__}({bases}):" if bases else f"class {cls.__name__}:"]
+    lines += [f'    """{_first_line(cls)}"""', ""]
+    if cls.__name__ == "Tensor":
+        lines += ["    array: Any", "    __hash__: Any"]
+    lines += [f"    {slot}: Any" for slot in getattr(cls, "__slots__", ())]
+    for name, value in sorted(vars(cls).items()):
+        lines += _member(name, value, known)
+    return "\n".join(lines) + "\n"
+
+
+def _member(name: str, value: object, known: set[str]) -> list[str]:
+    indent = "    "
+    if name.startswith("_") and not name.endswith("__") or name == "__hash__":
+        return []
+    if isinstance(value, property):
+        lines = ["@property", *_function(name, value.fget, known, "")]
+        if value.fset:
+            lines += [f"@{name}.setter", f"def {name}(self, value: Any) -> None: ..."]
+        return [indent + line for line in lines]
+    if isinstance(value, classmethod | staticmethod):
+        kind = type(value).__name__
+        return [f"{indent}@{kind}", *_function(name, value.__func__, known, indent, kind)]
+    if isinstance(value, FunctionType):
+        return _function(name, value, known, indent, "method")
+    return []
+
+
+def _function(name, function, known, indent, kind="function") -> list[str]:
+    signature = inspect.signature(function)
+    parameters = [
+        p.replace(
+            annotation=_hint(p.annotation, known),
+            default=p.default if p.default is p.empty else _Dots(),
+        )
+        for p in signature.parameters.values()
+    ]
+    # A method's first parameter has the name of the operation's argument; callers see `self`.
+    first = parameters[0] if parameters else None
+    if kind == "method" and first and first.kind is not first.VAR_POSITIONAL:
+        parameters[0] = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    returns = _hint(signature.return_annotation, known)
+    if name == "__init__":
+        returns = _Text("None")
+    shown = inspect.Signature(parameters, return_annotation=returns)
+    head = f"{indent}def {name}{shown}:"
+    ignore = "  # type: ignore[override]" if name in OVERRIDES else ""
+    doc = _first_line(function)
+    return [head + ignore, f'{indent}    """{doc}"""'] if doc else [f"{head} ...{ignore}"]
+
+
+class _Text(str):
+    """Shown by inspect.Signature as it is."""
+
+    def __repr__(self):
+        return str(self)
+
+
+class _Dots:
+    def __repr__(self):
+        return "..."
+
+
+def _hint(annotation, known: set[str]):
+    """The annotation as text, with names that the stub has; Any for others."""
+    if annotation is inspect.Signature.empty:
+        return annotation
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = text.replace("numpy.", "np.").replace("collections.abc.", "").replace("typing.", "")
+    tree = ast.parse(text, mode="eval")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    if {name.id for name in names} - known - set(vars(builtins)):
+        return _Text("Any")
+    for name in names:
+        name.id = RENAMED.get(name.id, name.id)
+    return _Text(ast.unparse(tree))
+
+
+def _first_line(value) -> str:
+    doc = inspect.cleandoc(value.__doc__ or "").partition("\n")[0]
+    return doc.replace("\\", "\\\\").replace('"""', "'''")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    if "--check" not in sys.argv:
+        STUB.write_text(stub(), encoding="utf-8")
+    elif not STUB.exists() or STUB.read_text(encoding="utf-8") != stub():
+        sys.exit(f"{STUB} is not current: run python tools/make_stubs.py")
