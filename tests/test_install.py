@@ -178,6 +178,15 @@ def test_commands_of_the_wheel(installed, tmp_path):
     assert script == module == f"tinydl {_version()}\n"
 
 
+def test_the_readme_has_the_two_commands():
+    """The first runs the demo; the second, marked for .ci/run, the tests."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "pip install -e '.[demo]' && tinydl demo" in readme
+    assert readme.count("<!-- test command -->\n```") == 1
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    run("bash", "-n", ROOT / ".ci" / "run", cwd=ROOT)
+
+
 def _version() -> str:
     names: dict[str, str] = {}
     exec((ROOT / "tinydl/version.py").read_text(), names)
