@@ -1,0 +1,45 @@
+"""tinydl: a deep-learning framework written from scratch on NumPy, with PyTorch's names."""
+
+from . import _locate  # makes tinydl.kernels importable  # noqa: F401
+from .autograd import (
+    enable_grad,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .device import device
+from .dtype import (
+    bool_,
+    double,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    promote_types,
+    set_default_dtype,
+    short,
+    uint8,
+)
+from .ops.creation import *  # noqa: F403
+from .ops.elementwise import *  # noqa: F403
+from .ops.index import *  # noqa: F403
+from .ops.linalg import *  # noqa: F403
+from .ops.order import *  # noqa: F403
+from .ops.random import *  # noqa: F403
+from .ops.reduce import *  # noqa: F403
+from .ops.scan import *  # noqa: F403
+from .ops.shape import *  # noqa: F403
+from .tensor import Size, Tensor
+from .version import __version__
+
+from .ops import methods  # isort: skip  # noqa: F401  (gives Tensor its methods)
+
+float, int, bool = float32, int32, bool_  # PyTorch's names of types

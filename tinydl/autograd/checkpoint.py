@@ -1,0 +1,106 @@
+"""Gradient checkpointing: forget what a region keeps for backward, and compute it again when it is needed."""
+
+from __future__ import annotations
+
+from .mode import enable_grad, state
+
+
+def checkpoint(function, *args, preserve_rng_state: bool = True, use_reentrant: bool | None = None, **kwargs):
+    """`function(*args)` with less memory: operands inside are dropped, and computed again during backward.
+
+    The result, its gradients (of any order, also for parameters that `function` reaches without arguments) are the
+    same.  The function must do the same operations when it runs again; random numbers are drawn from the same state
+    if preserve_rng_state.  use_reentrant is accepted for PyTorch's sake and changes nothing.
+
+    Source: Chen, Xu, Zhang, Guestrin 2016, Training deep nets with sublinear memory cost.
+    """
+    if not state.recording:
+        return function(*args, **kwargs)
+    region = _Region(function, args, kwargs, preserve_rng_state)
+    before, state.packing = state.packing, region
+    try:
+        return function(*args, **kwargs)
+    finally:
+        state.packing = before
+
+
+class _Region:
+    """The operands of one checkpointed call: numbered in the first run, computed again when one is asked for."""
+
+    def __init__(self, function, args, kwargs, keep_random):
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.count = 0
+        self.names = []
+        self.operands = {}
+        self.random = _random_states() if keep_random else None
+        self.outer = state.packing
+
+    def pack(self, node, saved):
+        """Keep of the operands all but the arrays."""
+        packed = _Packed(self, self.count, [(None, *operand[1:]) for operand in saved])
+        self.names.append(node.name)
+        self.count += 1
+        return packed
+
+    def operands_of(self, number):
+        if number not in self.operands:
+            self._run_again()
+        return self.operands.pop(number)
+
+    def _run_again(self):
+        recorder = _Recorder()
+        before, state.packing = state.packing, recorder
+        after = _random_states() if self.random else None
+        try:
+            if self.random:
+                _set_random_states(self.random)
+            with enable_grad():
+                self.function(*self.args, **self.kwargs)
+        finally:
+            state.packing = before
+            if after:
+                _set_random_states(after)
+        if recorder.names != self.names:
+            raise RuntimeError(
+                "checkpoint: the function did other operations when it ran again "
+                f"({len(recorder.names)} instead of {len(self.names)}); it must not depend on what has changed since"
+            )
+        self.operands = dict(enumerate(recorder.saved))
+
+
+class _Packed:
+    __slots__ = ("region", "number", "rest")
+
+    def __init__(self, region, number, rest):
+        self.region, self.number, self.rest = region, number, rest
+
+    def unpack(self, node):
+        """The operands with their arrays, computed again; edges and versions are those of the first run."""
+        arrays = self.region.operands_of(self.number)
+        return [(array, *rest[1:]) for (array, *_), rest in zip(arrays, self.rest)]
+
+
+class _Recorder:
+    """Takes the operands of the second run, in order."""
+
+    def __init__(self):
+        self.names, self.saved = [], []
+
+    def pack(self, node, saved):
+        self.names.append(node.name)
+        self.saved.append(saved)
+        return saved
+
+
+def _random_states():
+    from ..random import default_generators
+
+    return [(g, g.get_state()) for g in default_generators()]
+
+
+def _set_random_states(states):
+    for generator, saved in states:
+        generator.set_state(saved)
+
+
+

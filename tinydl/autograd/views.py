@@ -1,0 +1,129 @@
+"""Writing in place, and what it means for views.
+
+`x.mul_(2)` is recorded as its functional twin, and the tensor takes the result's place in the graph.  A write to a
+view is a write to a part of its base: the base takes the place of `overwrite(base, value)`, and other views of it,
+whose nodes no longer hold, are recorded anew from the base when they are next looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .. import dtype as dtypes
+from ..tensor import Tensor, wrap
+from .engine import Array, op
+from .graph import OPS
+from .mode import enable_grad, state
+
+
+def _follow(x, chain):
+    """The view of `x` to which the chain of view operations leads."""
+    for step, constants in chain:
+        x = OPS[step.name](x, **dict(zip(step.constants, constants)))
+    return x
+
+
+def refresh(view):
+    """Record a view whose base was overwritten since: the same view of what the base is now."""
+    rewrites = view._storage.rewrites
+    view._rewrites = rewrites  # first: the base may itself ask
+    with enable_grad():
+        view._edge = _follow(view._base, view._chain)._edge
+
+
+@op
+def overwrite(xp, base: Array, value: Array, chain):
+    """A copy of `base` in which the part that `chain` (view operations) leads to is `value`."""
+    out = base.copy()
+    part = _follow(wrap(out), chain).array
+    part[...] = value
+    return out
+
+
+overwrite.grads(
+    lambda g, value_like, chain: overwrite(g, value_like.zeros(), chain),
+    lambda g, chain: _follow(g, chain),
+)
+
+
+def writable(x, name):
+    """Refuse a write to `x` that could not be right."""
+    if any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.array.shape)):
+        raise RuntimeError(
+            f"{name}: several elements of this tensor (shape {tuple(x.shape)}) share one place in memory, as after "
+            "expand(); clone() it before writing"
+        )
+    if not state.recording:
+        return
+    base = x if x._base is None else x._base
+    edge = base._edge
+    if edge is not None and edge[0].name == "leaf":
+        what = "a leaf" if base is x else "a view of a leaf"
+        raise RuntimeError(
+            f"{name}: {what} that requires grad cannot be written in place while gradients are recorded; "
+            "write within tinydl.no_grad(), or to a clone()"
+        )
+    if x._unrecorded_view:
+        raise RuntimeError(
+            f"{name}: this view was made within no_grad and is written while gradients are recorded; "
+            "make the view again outside no_grad, or write within it"
+        )
+
+
+def write(x: Tensor, name: str, compute) -> Tensor:
+    """Overwrite `x` with `compute(x)`, recorded: the tensor `x` then stands for the result."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a tensor to write to, got {type(x).__name__}")
+    writable(x, name)
+    before = wrap(x.array)  # what x is now: the same memory and version, and x's edge, which x will lose
+    before._storage, before._edge = x._storage, x.edge()
+    result = compute(before)
+    if result.array.shape != x.array.shape:
+        raise RuntimeError(
+            f"{name}: the result has shape {tuple(result.shape)}, the tensor to write {tuple(x.shape)}; "
+            "other operands must broadcast to the tensor's shape"
+        )
+    if not dtypes.can_cast(result.dtype, x.dtype):
+        raise RuntimeError(f"{name}: the result has dtype {result.dtype}, which {x.dtype} cannot hold")
+    if result.dtype != x.dtype:
+        result = OPS["cast"](result, x.dtype)
+    x.array[...] = result.array
+    x._storage.written(name, sys._getframe(1))
+    _replace(x, result)
+    return x
+
+
+def _replace(x, result):
+    """Give `x` the place of `result` in the graph; where `x` is a view, its base that of a part overwritten."""
+    if not state.recording:
+        return
+    base = x._base
+    if base is None:
+        if result._edge is not None or x._edge is not None:
+            x._edge = result._edge
+            x._storage.rewrites += 1
+            x._rewrites = x._storage.rewrites
+        return
+    if result._edge is None and base._edge is None:
+        return
+    now = wrap(base.array)
+    now._storage, now._edge = base._storage, base._edge
+    made = wrap(base.array)
+    made._storage = base._storage
+    from .engine import record
+
+    chain = x._chain
+    record(overwrite.op, (now, result), (now.array, result.array), (chain,), [made], base.device)
+    base._edge = made._edge
+    base._storage.rewrites += 1
+
+
+def in_place(function, name):
+    """The method `name` that overwrites its tensor with what `function` gives."""
+
+    def method(self, *args, **kwargs):
+        return write(self, name, lambda x: function(x, *args, **kwargs))
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In place: the tensor becomes `{function.__name__}` of it.  Returns the tensor."
+    return method

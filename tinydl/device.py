@@ -1,0 +1,156 @@
+"""Where tensors live. A device is an array library, the kernels written for it, and its name.
+
+This is the only file that tells NumPy from CuPy. CuPy is imported when a CUDA device is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cached_property
+
+import numpy as np
+
+
+class Namespace:
+    """An array library as operations see it (`xp`): its functions, and `xp.special` beside them."""
+
+    def __init__(self, library: str, special: str):
+        self._library, self._special = library, special
+
+    def __getattr__(self, name):
+        value = getattr(importlib.import_module(self._library), name)
+        setattr(self, name, value)  # the next look-up finds it without coming here
+        return value
+
+    @cached_property
+    def special(self):
+        """erf, lgamma and their like: SciPy's or cupyx.scipy's."""
+        return importlib.import_module(self._special)
+
+    def __repr__(self):
+        return f"<{self._library} as xp>"
+
+
+class Kernels(dict):
+    """Kernels by name, each looked up once; None where the device has no kernel of that name."""
+
+    def __init__(self, package: str):
+        super().__init__()
+        self._package = package
+
+    def __missing__(self, name):
+        load = importlib.import_module(self._package, __package__).load
+        self[name] = found = load(name)
+        return found
+
+
+class Device:
+    """A place for tensors: `device.type`, `device.xp` (array library), `device.kernels[name]`."""
+
+    def __init__(self, type: str, index: int | None, xp: Namespace, kernels: str, array_type):
+        self.type, self.index, self.xp = type, index, xp
+        self.kernels = Kernels(kernels)
+        self.array_type = array_type
+
+    def __str__(self):
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self):
+        return f"device(type='{self.type}')" if self.index is None else f"device('{self}')"
+
+    def __eq__(self, other):
+        if isinstance(other, str):
+            return other in (str(self), self.type)
+        return self is other
+
+    def __hash__(self):
+        return hash(self.type)
+
+    def __reduce__(self):
+        return device, (str(self),)
+
+    def array(self, array, dtype=None):
+        """`array` (of any device, or anything NumPy takes) as an array of this device; shares memory if it can."""
+        if isinstance(array, self.array_type):
+            return array if dtype is None or array.dtype == dtype else array.astype(dtype)
+        if type(array) in _BY_ARRAY:
+            array = _BY_ARRAY[type(array)].to_host(array)
+        return self.xp.asarray(array, dtype)
+
+    def to_host(self, array) -> np.ndarray:
+        """An array of this device as NumPy's."""
+        return array if isinstance(array, np.ndarray) else array.get()
+
+    def synchronize(self):
+        """Wait until everything asked of the device is done."""
+        if self.type == "cuda":
+            self.xp.cuda.get_current_stream().synchronize()
+
+
+CPU = Device("cpu", None, Namespace("numpy", "scipy.special"), ".kernels.cpu", np.ndarray)
+_BY_ARRAY: dict[type, Device] = {np.ndarray: CPU}
+_BY_NAME: dict[str, Device] = {"cpu": CPU}
+
+
+def of_array(array) -> Device:
+    """The device on which `array` lies."""
+    found = _BY_ARRAY.get(type(array))
+    if found is None:
+        if isinstance(array, np.ndarray):
+            return CPU
+        raise TypeError(f"expected an array of {' or '.join(_BY_NAME)}, got {type(array).__name__}")
+    return found
+
+
+def register(found: Device) -> Device:
+    """Make a device known by its name and by the type of its arrays."""
+    _BY_NAME[str(found)] = _BY_ARRAY[found.array_type] = found
+    return found
+
+
+def device(name=None) -> Device:
+    """The device called `name`: 'cpu', 'cuda', 'cuda:0', or a Device.  None is the CPU.
+
+    RuntimeError where there is no such device here, with the reason; ValueError for an unknown name.
+    """
+    if isinstance(name, Device):
+        return name
+    if name is None:
+        return CPU
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    kind, _, index = str(name).partition(":")
+    if kind == "cpu" and index in ("", "0"):
+        return CPU
+    if kind != "cuda" or not (index == "" or index.isdigit()):
+        raise ValueError(f"device: expected 'cpu' or 'cuda', got {name!r}")
+    if int(index or 0):
+        raise RuntimeError(f"device: tinydl uses one GPU, 'cuda'; got {name!r}. Choose it by CUDA_VISIBLE_DEVICES")
+    return _BY_NAME.get("cuda") or register(_cuda())
+
+
+def cuda_state() -> tuple[bool, str]:
+    """Whether a GPU can be used, and why not: CuPy missing, no driver, no device.  Never raises."""
+    try:
+        cupy = importlib.import_module("cupy")
+    except ModuleNotFoundError:
+        return False, "CuPy is not installed: pip install 'tinydl[cuda12]' or 'tinydl[cuda13]'"
+    except Exception as e:  # a broken CUDA installation raises many things at import
+        return False, f"CuPy cannot be imported: {e}"
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as e:
+        reason = "no NVIDIA driver" if "InsufficientDriver" in str(e) else "no GPU answers"
+        return False, f"{reason} ({e})"
+    if count == 0:
+        return False, "CuPy sees no GPU (CUDA_VISIBLE_DEVICES may hide it)"
+    return True, f"{count} GPU{'s' if count > 1 else ''}, CuPy {cupy.__version__}"
+
+
+def _cuda() -> Device:
+    usable, reason = cuda_state()
+    if not usable:
+        raise RuntimeError(f"device 'cuda' cannot be used: {reason}. `tinydl doctor` tells more")
+    import cupy
+
+    return Device("cuda", None, Namespace("cupy", "cupyx.scipy.special"), ".kernels.gpu", cupy.ndarray)

@@ -1,0 +1,191 @@
+"""Tensors from numbers: constants, ranges, and what Python or NumPy holds.
+
+Each takes dtype (default: of the values, floating ones the default type), device (default: cpu) and requires_grad.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import dtype as dtypes
+from ..device import of_array
+from ..device import device as find_device
+from ..tensor import Tensor, wrap
+
+
+def _finish(array, requires_grad):
+    t = wrap(array)
+    return t.requires_grad_() if requires_grad else t
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of `data`: a number, nested lists, an array, or a tensor (detached)."""
+    if isinstance(data, Tensor):
+        device = data.device if device is None else device
+        data = data.array
+    place = find_device(device)
+    dtype = None if dtype is None else dtypes.as_dtype(dtype)
+    if not hasattr(data, "__array__") and not hasattr(data, "dtype"):
+        try:
+            data = np.asarray(_numbers(data), dtype)
+        except (ValueError, OverflowError) as e:
+            raise ValueError(f"tensor: the data do not form a regular array of numbers: {e}") from None
+        if dtype is None:
+            dtype = _natural(data)
+    found = np.dtype(getattr(data, "dtype", "f8"))
+    target = dtypes.as_dtype(found if dtype is None else dtype)
+    array = place.array(data, target)
+    if array is data or (array.base is not None) or place.xp.may_share_memory(array, data):
+        array = array.copy()
+    return _finish(place.xp.ascontiguousarray(array) if array.ndim else array, requires_grad)
+
+
+def _numbers(data):
+    """`data` with tensors inside lists turned into NumPy's arrays."""
+    if isinstance(data, Tensor):
+        return data.numpy(force=True)
+    if isinstance(data, (list, tuple)):
+        return [_numbers(v) for v in data]
+    return data
+
+
+def _natural(array):
+    if array.dtype.kind == "f":
+        return dtypes.get_default_dtype()
+    if array.dtype.kind in "OUSc":
+        raise TypeError(f"tensor: expected numbers, got {array.dtype}")
+    return None
+
+
+def as_tensor(data, dtype=None, device=None) -> Tensor:
+    """`data` as a tensor: itself if it is one already, sharing memory with an array where type and device allow."""
+    if isinstance(data, Tensor):
+        return data if dtype is None and device is None else data.to(device=device, dtype=dtype)
+    if hasattr(data, "dtype") and getattr(data, "ndim", 0):
+        place = of_array(data) if device is None else find_device(device)
+        return wrap(place.array(data, None if dtype is None else dtypes.as_dtype(dtype)))
+    return tensor(data, dtype=dtype, device=device)
+
+
+asarray = as_tensor
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor on the memory of a NumPy array: writes to either are seen by both."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
+    dtypes.as_dtype(array.dtype)
+    return wrap(array)
+
+
+def _shape(name, size):
+    """The sizes given as separate numbers or as one sequence."""
+    if len(size) == 1 and not hasattr(size[0], "__index__"):
+        size = size[0]
+    shape = tuple(n.__index__() for n in size)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}: sizes must not be negative, got {shape}")
+    return shape
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the given shape, every element `fill_value`."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    dtype = dtypes.of_number(fill_value) if dtype is None else dtypes.as_dtype(dtype)
+    shape = _shape("full", (size,) if not hasattr(size, "__index__") else (size,))
+    return _finish(find_device(device).xp.full(shape, fill_value, dtype), requires_grad)
+
+
+def _filled(name, value, doc):
+    def create(*size, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+        dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        xp = find_device(device).xp
+        return _finish(getattr(xp, name)(_shape(name, size), dtype), requires_grad)
+
+    def create_like(x: Tensor, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+        place = x.device if device is None else find_device(device)
+        array = getattr(place.xp, name)(tuple(x.shape), x.dtype if dtype is None else dtypes.as_dtype(dtype))
+        return _finish(array, requires_grad)
+
+    create.__name__ = create.__qualname__ = name
+    create_like.__name__ = create_like.__qualname__ = f"{name}_like"
+    create.__doc__ = f"A tensor of {doc}.  size: the shape, as separate numbers or one sequence."
+    create_like.__doc__ = f"A tensor of {doc}, of the shape, dtype and device of x."
+    return create, create_like
+
+
+zeros, zeros_like = _filled("zeros", 0, "zeros")
+ones, ones_like = _filled("ones", 1, "ones")
+empty, empty_like = _filled("empty", None, "whatever the memory holds")
+
+
+def full_like(x: Tensor, fill_value, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of `fill_value`, of the shape, dtype and device of x."""
+    dtype = x.dtype if dtype is None else dtype
+    return full(x.shape, fill_value, dtype=dtype, device=device or x.device, requires_grad=requires_grad)
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """start, start + step, ... up to but without `end`; arange(n) counts from 0."""
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    if step == 0:
+        raise RuntimeError("arange: step must not be 0")
+    if (end - start) * step < 0 or not all(map(math.isfinite, (start, end))):
+        raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    dtype = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
+    count = math.ceil((end - start) / step)
+    xp = find_device(device).xp
+    kind = "float64" if dtype.kind == "f" or not whole else "int64"
+    return _finish((start + xp.arange(count, dtype=kind) * step).astype(dtype), requires_grad)
+
+
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """`steps` values from start to end, both included, evenly spaced."""
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    if steps < 0:
+        raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    values = find_device(device).xp.linspace(start, end, steps, dtype="float64")
+    return _finish((values if dtype.kind == "f" else values.astype("float64")).astype(dtype), requires_grad)
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """base ** start to base ** end, evenly spaced in the exponent."""
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    exponents = linspace(start, end, steps, dtype=dtypes.float64, device=device).array
+    return _finish((base**exponents).astype(dtype), requires_grad)
+
+
+def eye(n, m=None, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """The n x m (default: n x n) matrix with ones on the diagonal."""
+    m = n if m is None else m
+    if n < 0 or m < 0:
+        raise RuntimeError(f"eye: sizes must not be negative, got {n} and {m}")
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    return _finish(find_device(device).xp.eye(n, m, dtype=dtype), requires_grad)
+
+
+def _triangle(name, below):
+    def indices(row, col, offset=0, *, dtype=dtypes.int64, device=None) -> Tensor:
+        xp = find_device(device).xp
+        i, j = xp.arange(row)[:, None], xp.arange(col)[None, :]
+        inside = (j - i <= offset) if below else (j - i >= offset)
+        return wrap(xp.stack(xp.nonzero(inside)).astype(dtypes.as_dtype(dtype)))
+
+    side = "lower" if below else "upper"
+    indices.__name__ = indices.__qualname__ = name
+    indices.__doc__ = f"Rows and columns (2, n) of the {side} triangle of a row x col matrix, from diagonal `offset`."
+    return indices
+
+
+tril_indices, triu_indices = _triangle("tril_indices", True), _triangle("triu_indices", False)
+__all__ = [
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace",
+    "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+]  # fmt: skip
+
