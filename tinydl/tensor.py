@@ -13,12 +13,9 @@ from .device import CPU, of_array
 class Storage:
     """What tensors on the same memory share: how often it was written, and by whom last."""
 
-    __slots__ = ("version", "rewrites", "writer")
-
-    def __init__(self):
-        self.version = 0  # writes; a backward that needs an older one is refused
-        self.rewrites = 0  # of these, how many gave the base another place in the graph
-        self.writer = None
+    version = 0  # writes; a backward that needs an older one is refused
+    rewrites = 0  # of these, how many gave the base another place in the graph
+    writer = None
 
     def written(self, name, frame=None):
         """Count a write by `name`; the first caller outside the package is remembered for messages."""

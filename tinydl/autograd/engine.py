@@ -134,10 +134,9 @@ class Op:
 
     def plan(self, mask, count):
         """What to keep, and how to call the rules, when the inputs of `mask` (of `count`) require grad."""
-        key = (mask, count)
-        found = self._plans.get(key)
+        found = self._plans.get((mask, count))
         if found is None:
-            found = self._plans[key] = Plan(self, mask, count)
+            found = self._plans[mask, count] = Plan(self, mask, count)
         return found
 
     def __repr__(self):
@@ -148,32 +147,38 @@ _PUBLIC_HINT = {"Array": "Tensor", "Array | None": "Tensor | None", "list[Array]
 
 
 class Plan:
-    """For one operation and one set of inputs that require grad: what is kept, which rules run on what."""
+    """For one operation and one set of inputs that require grad: what is kept, and which rules run on what.
+
+    What rules may name comes in one list: g, then `arguments`, `likes`, y, `hidden`, the gradients of hidden
+    outputs, `needed`, the constants.  `picks` holds for each rule the positions of what it names.
+    """
 
     def __init__(self, op, mask, count):
-        fixed = len(op.arrays) - op.variadic
-        owner = [min(i, fixed) if op.variadic else i for i in range(count)]  # argument of each input
-        rules = [op.rules[owner[i]] if mask >> i & 1 else None for i in range(count)]
-        names = []
-        for rule in rules:
-            for name in inspect.signature(rule).parameters if rule else ():
-                if name not in names:
-                    names.append(name)
+        last = len(op.arrays) - 1
+        owner = [min(i, last) for i in range(count)]  # the argument to which each input belongs
+        self.rules = [op.rules[owner[i]] if mask >> i & 1 else None for i in range(count)]
+        named = [name for rule in self.rules if rule for name in inspect.signature(rule).parameters]
         if op.fused:  # for orders that its gradient kernel does not have, the body needs the inputs
-            names = [*names, *(a for a in op.arrays if a not in names)]
-        self.arguments = [n for n in names if n in op.arrays]
-        self.inputs = [i for n in self.arguments for i in range(count) if op.arrays[owner[i]] == n]
-        self.likes = [n for n in names if n.endswith("_like") and n not in op.arrays]
-        self.like_inputs = [
-            [i for i in range(count) if op.arrays[owner[i]] == n.removesuffix("_like")] for n in self.likes
+            named += [*op.arrays, *op.hidden]
+
+        def inputs_of(name):
+            return [i for i in range(count) if op.arrays[owner[i]] == name]
+
+        self.arguments = [n for n in op.arrays if n in named]
+        self.likes = [n for n in op.arrays if f"{n}_like" in named]
+        self.hidden = [n for n in op.hidden if n in named]
+        self.inputs = [i for n in self.arguments for i in inputs_of(n)]
+        self.like_inputs = [i for n in self.likes for i in inputs_of(n)]
+        self.wants_y = "y" in named
+        self.takes = {n.removeprefix("g_") for n in named if n.startswith("g_")}  # hidden outputs that may have g
+        order = ["g", *self.arguments, *(f"{n}_like" for n in self.likes), *["y"] * self.wants_y, *self.hidden]
+        order += [*(f"g_{h}" for h in op.hidden), "needed", *op.constants]
+        self.picks = [
+            [order.index(n) for n in inspect.signature(rule).parameters] if rule else None for rule in self.rules
         ]
-        self.wants_y = "y" in names
-        self.hidden = [n for n in op.hidden if n in names or op.fused]
-        self.rules = rules
-        self.picks = [list(inspect.signature(r).parameters) if r else None for r in rules]
-        self.variadic_name = op.arrays[-1] if op.variadic else None
-        self.spread = {n: [k for k, i in enumerate(self.inputs) if op.arrays[owner[i]] == n] for n in self.arguments}
-        self.owner, self.fixed, self.count = owner, fixed, count
+        self.many = len(inputs_of(op.arrays[-1])) if op.variadic else None
+        self.fixed = count - (self.many or 0)
+        self.joint_picks = op.joint and [order.index(n) for n in inspect.signature(op.joint).parameters]
 
 
 def op(body=None, *, promote=None, hidden=(), view=False):
@@ -209,13 +214,25 @@ def fused(body=None, *, hidden=()):
 # ---------------------------------------------------------------- types
 def by_category(op, arrays):
     """PyTorch's promotion: categories bool < int < float; numbers and 0-d tensors only lift the category."""
+    if len(arrays) == 2:  # the usual cases, quickly
+        a, b = arrays
+        if a.__class__ is np.ndarray:
+            if b.__class__ is np.ndarray:
+                if a.dtype is b.dtype:
+                    return arrays
+            elif b.__class__ in _NUMBERS and a.dtype.kind == "f":
+                return [a, a.dtype.type(b)]
+    elif len(arrays) == 1 and arrays[0].__class__ is np.ndarray:
+        return arrays
     return _cast(arrays, dtypes.result_of([a for a in arrays if a is not None]))
 
 
 def floating(op, arrays):
     """As `by_category`; integers then become the default floating type."""
-    dtype = dtypes.result_of([a for a in arrays if a is not None])
-    return _cast(arrays, dtype if dtype.kind == "f" else dtypes.get_default_dtype())
+    arrays = by_category(op, arrays)
+    if next(a for a in arrays if a is not None).dtype.kind == "f":
+        return arrays
+    return _cast(arrays, dtypes.get_default_dtype())
 
 
 def equal(op, arrays):
@@ -334,25 +351,20 @@ def _explain(op, arrays, e):
 def apply(op, inputs, constants):
     """Run `op`, and record it where a gradient may be wanted."""
     device, arrays = _place(op, inputs)
-    promote = op.promote
-    if promote is not None:
-        arrays = promote(op, arrays)
+    if op.promote is not None:
+        arrays = op.promote(op, arrays)
     elif not _NUMBERS.isdisjoint(map(type, arrays)):
         arrays = [_typed(a, dtypes.of_number(a)) if a.__class__ in _NUMBERS else a for a in arrays]
-    if observers:
-        out = _observed(op, device, arrays, constants)
-    else:
-        out = _execute(op, device, arrays, constants)
+    out = (_observed if observers else _execute)(op, device, arrays, constants)
     kind = device.array_type
     if out.__class__ is tuple:
-        outs = out
+        made = [wrap(a if a.__class__ is kind else device.xp.asarray(a)) for a in out]
     else:
-        outs = (out,)
-    made = [wrap(a if a.__class__ is kind else device.xp.asarray(a)) for a in outs]
+        made = [wrap(out if out.__class__ is kind else device.xp.asarray(out))]
     if op.view:
         _mark_view(made[0], op, inputs[0], constants)
-    if state.recording and op.rules:
-        record(op, inputs, arrays, constants, made, device)
+    if op.rules and state.recording:
+        record(op, inputs, arrays, constants, made, device, OpNode)
     if state.anomaly:
         _refuse_new_nan(op, arrays, made)
     if op.hidden:
@@ -360,7 +372,7 @@ def apply(op, inputs, constants):
     return made[0] if len(made) == 1 else tuple(made)
 
 
-def record(op, inputs, arrays, constants, made, device, node_class=None):
+def record(op, inputs, arrays, constants, made, device, node_class):
     """Give the tensors `made` a node, if an input that has a rule requires grad."""
     rules = op.rules
     mask = 0
@@ -378,19 +390,26 @@ def record(op, inputs, arrays, constants, made, device, node_class=None):
         edges.append(edge)
     if not mask:
         return
-    outs = tuple([(t.array.shape, t.array.dtype) for t in made])
-    if all(dtype.kind != "f" for _, dtype in outs):
-        return
+    outs = [(t.array.shape, t.array.dtype) for t in made]
     plan = op.plan(mask, len(edges))
-    node = (node_class or OpNode)(op, plan, edges, outs, device, constants)
-    node.likes = [[Like(arrays[i]) for i in group] for group in plan.like_inputs] if plan.likes else ()
-    saved = [operand(inputs[i], arrays[i]) for i in plan.inputs]
+    node = node_class(op, plan, edges, outs, device, constants)
+    saved = []
+    for i in plan.inputs:
+        x, a = inputs[i], arrays[i]
+        if not isinstance(x, Tensor):
+            saved.append((a, None, None, 0))
+        elif a is x.array:
+            saved.append((a, x._edge, x._storage, x._storage.version))
+        else:  # a copy of another type: nobody can overwrite it
+            saved.append((a, x._edge, None, 0))
+    if plan.like_inputs:
+        node.likes = [Like(arrays[i]) for i in plan.like_inputs]
     if plan.wants_y:
         visible = made[: len(made) - len(op.hidden)] if op.hidden else made
         saved += [(t.array, s, t._storage, t._storage.version) for s, t in enumerate(visible)]
     for name in plan.hidden:
         s = len(made) - len(op.hidden) + op.hidden.index(name)
-        saved.append((made[s].array, s if made[s].array.dtype.kind == "f" else None, None, 0))
+        saved.append((made[s].array, s if outs[s][1].kind == "f" else None, None, 0))
     node.keep(tuple(saved))
     if state.anomaly:
         from .anomaly import forward_line
@@ -404,89 +423,71 @@ def record(op, inputs, arrays, constants, made, device, node_class=None):
 class OpNode(RecordedNode):
     """A recorded operation, and the operands that its rules name."""
 
-    __slots__ = ("op", "plan", "constants", "likes")
+    likes = ()
 
     def __init__(self, op, plan, edges, outs, device, constants):
         super().__init__(edges, outs, device)
         self.op, self.plan, self.constants = op, plan, constants
-        self.likes = ()
 
     @property
     def name(self):
         return self.op.name
 
-    def values(self, gs):
-        """What rules may name, by name."""
-        plan, op = self.plan, self.op
-        kept = self.kept()
+    def _values(self, gs, wanted):
+        """What rules may name, in the order that the plan counts by."""
+        op, plan = self.op, self.plan
         visible = len(gs) - len(op.hidden)
-        values = dict(zip(op.constants, self.constants))
-        values["g"] = gs[0] if visible == 1 else tuple(gs[:visible])
-        for name in plan.arguments:
-            where = plan.spread[name]
-            values[name] = [kept[k] for k in where] if name == plan.variadic_name else kept[where[0]]
-        for name, likes in zip(plan.likes, self.likes):
-            values[name] = likes if name.removesuffix("_like") == plan.variadic_name else likes[0]
-        k = len(plan.inputs)
+        values = [gs[0] if visible == 1 else tuple(gs[:visible])]
+        kept = self.kept()
+        _grouped(values, plan.arguments, kept, op, plan)
+        _grouped(values, plan.likes, list(self.likes), op, plan)
         if plan.wants_y:
-            values["y"] = kept[k] if visible == 1 else tuple(kept[k : k + visible])
-            k += visible
-        for name in plan.hidden:
-            values[name] = kept[k]
-            k += 1
-        for i, name in enumerate(op.hidden):
-            values[f"g_{name}"] = gs[visible + i]
+            values.append(kept.pop(0) if visible == 1 else tuple(kept[:visible]))
+            if visible > 1:
+                del kept[:visible]
+        values += kept
+        if op.hidden:
+            for name, g in zip(op.hidden, gs[visible:]):
+                if g is not None and name not in plan.takes:
+                    raise RuntimeError(f"{op.name}: its rules are not differentiable through '{name}'")
+            values += gs[visible:]
+        values.append(wanted if plan.many is None else [*wanted[: plan.fixed], True in wanted[plan.fixed :]])
+        values += self.constants
         return values
 
     def backward(self, gs, wanted):
         op, plan = self.op, self.plan
-        values = self.values(gs)
-        if op.hidden:
-            self._refuse_hidden(values)
+        values = self._values(gs, wanted)
         if op.joint is not None:
-            values["needed"] = self._by_argument(wanted)
-            picks = next(p for p in plan.picks if p)
-            return self._spread(op.joint(*[values[n] for n in picks]))
-        if gs[0] is None and all(g is None for g in gs):
-            return [None] * len(wanted)
-        results = []
-        shared = None  # the rule of a variadic argument gives the gradients of all
-        for i, want in enumerate(wanted):
-            if not want:
-                results.append(None)
-            elif op.variadic and i >= plan.fixed:
-                if shared is None:
-                    shared = plan.rules[i](*[values[n] for n in plan.picks[i]])
-                results.append(shared[i - plan.fixed])
-            else:
-                results.append(plan.rules[i](*[values[n] for n in plan.picks[i]]))
-        return results
-
-    def _by_argument(self, wanted):
-        plan = self.plan
-        if not self.op.variadic:
-            return tuple(wanted)
-        return (*wanted[: plan.fixed], any(wanted[plan.fixed :]))
-
-    def _spread(self, results):
-        """The results of a joint rule, one for each argument, as one for each input."""
-        results = list(results)
-        if len(results) != len(self.op.arrays):
-            raise RuntimeError(
-                f"{self.name}: its rule gave {len(results)} gradients for the arguments {', '.join(self.op.arrays)}"
+            results = list(op.joint(*[values[k] for k in plan.joint_picks]))
+            if len(results) != len(op.arrays):
+                names = ", ".join(op.arrays)
+                raise RuntimeError(f"{op.name}: its rule gave {len(results)} gradients for the arguments {names}")
+            return results if plan.many is None else [*results[:-1], *(results[-1] or [None] * plan.many)]
+        results = [
+            plan.rules[i](*[values[k] for k in plan.picks[i]]) if want else None
+            for i, want in enumerate(wanted[: plan.fixed])
+        ]
+        if plan.many is not None:  # the rule of a variadic argument gives the gradients of all its tensors
+            first = next((i for i in range(plan.fixed, len(wanted)) if wanted[i]), None)
+            results += (
+                [None] * plan.many if first is None else plan.rules[first](*[values[k] for k in plan.picks[first]])
             )
-        return [*results[:-1], *(results[-1] or [None] * self.plan.count)] if self.op.variadic else results
-
-    def _refuse_hidden(self, values):
-        """A gradient for a hidden output that no rule takes would be lost: refuse."""
-        named = {n for picks in self.plan.picks if picks for n in picks}
-        for name in self.op.hidden:
-            if values[f"g_{name}"] is not None and f"g_{name}" not in named:
-                raise RuntimeError(f"{self.name}: its rules are not differentiable through '{name}'")
+        return results
 
     def release(self):
         super().release()
         self.likes = ()
+
+
+def _grouped(values, names, items, op, plan):
+    """Move `items` to `values`: one for each name, for the variadic argument a list."""
+    for name in names:
+        if plan.many is not None and name == op.arrays[-1]:
+            values.append(items[: plan.many])
+            del items[: plan.many]
+        else:
+            values.append(items.pop(0))
 
 
 def _mark_view(y, op, x, constants):
@@ -528,21 +529,10 @@ def _gradient_of_fused(g):
 class FusedNode(OpNode):
     """A recorded composite.  First-order gradients come from its gradient kernel; others from its body."""
 
-    __slots__ = ()
-
-    def values(self, gs):
-        op = self.op
-        kept = self.kept()
-        n = self.plan.count
-        order = self.plan.inputs
-        inputs = [None] * n
-        for k, i in enumerate(order):
-            inputs[i] = kept[k]
-        return inputs, kept[n:]
-
     def backward(self, gs, wanted):
-        inputs, hidden = self.values(gs)
         visible = len(gs) - len(self.op.hidden)
+        kept = self.kept()
+        inputs, hidden = kept[: len(wanted)], kept[len(wanted) :]
         if not state.recording:
             results = self._by_kernel(gs[:visible], inputs, hidden, wanted)
             if results is not NotImplemented:
@@ -556,7 +546,10 @@ class FusedNode(OpNode):
         op = self.op
         g = gs[0].array if len(gs) == 1 else tuple(None if g is None else g.array for g in gs)
         arrays = [None if x is None else x.array for x in inputs]
-        named = dict(zip(op.arrays, arrays)) if not op.variadic else {op.arrays[-1]: arrays}
+        fixed = len(op.arrays) - op.variadic
+        named = dict(zip(op.arrays, arrays[:fixed]))
+        if op.variadic:
+            named[op.arrays[-1]] = arrays[fixed:]
         out = kernel(
             g, **named, **dict(zip(op.constants, self.constants)),
             **dict(zip(op.hidden, [h.array for h in hidden])), needed=tuple(wanted),

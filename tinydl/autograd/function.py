@@ -10,8 +10,6 @@ from .mode import no_grad, state
 class FunctionNode(RecordedNode):
     """A recorded call of a user's Function."""
 
-    __slots__ = ("function", "ctx", "devices")
-
     @property
     def name(self):
         return self.function.__name__
@@ -134,7 +132,7 @@ class Function:
                 raise RuntimeError(f"{cls.__name__}.forward: wrote to an argument; declare it by ctx.mark_dirty")
         outs = tuple(_own(o, tensors, dirty, cls) for o in outs)
         node = FunctionNode(edges, tuple((o.array.shape, o.array.dtype) for o in outs), outs[0].device)
-        node.function, node.ctx, node.devices = cls, ctx, None
+        node.function, node.ctx = cls, ctx
         if state.anomaly:
             from .anomaly import forward_line
 

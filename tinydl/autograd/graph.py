@@ -44,15 +44,14 @@ class Like:
 class Node:
     """One recorded step.  `edges` lead to what made its inputs, `outs` are its outputs' (shape, dtype)."""
 
-    __slots__ = ("number", "edges", "outs", "hooks", "line", "__weakref__")
     name = "node"
+    hooks = None  # [(slot, function)]
+    line = None  # in anomaly mode: where the forward ran
 
     def __init__(self, edges, outs):
         self.number = _next_number()
         self.edges = edges
         self.outs = outs
-        self.hooks = None
-        self.line = None
 
     def backward(self, gs, wanted):
         """Gradients for the inputs whose edge is wanted, from those of the outputs (None: unused)."""
@@ -73,14 +72,13 @@ class Node:
 class Leaf(Node):
     """The end of the way: gradients that arrive are added up in the tensor's `grad`."""
 
-    __slots__ = ("tensor", "after")
     name = "leaf"
+    after = None  # hooks that run when the gradient is complete
 
     def __init__(self, tensor):
         super().__init__((), None)
         self.tensor = weakref.ref(tensor)  # the tensor owns the node; a strong reference would be a cycle
         self.outs = ((tensor.array.shape, tensor.array.dtype),)
-        self.after = None  # hooks that run when the gradient is complete
 
     def accumulate(self, g):
         """Add `g` to the tensor's grad, which never shares memory with anything else of the graph."""
@@ -247,12 +245,13 @@ class RecordedNode(Node):
     and to notice that somebody has overwritten it since.
     """
 
-    __slots__ = ("saved", "device")
+    saved: tuple | None = ()
 
     def __init__(self, edges, outs, device):
-        super().__init__(edges, outs)
+        self.number = _next_number()
+        self.edges = edges
+        self.outs = outs
         self.device = device
-        self.saved = ()
 
     def keep(self, saved):
         self.saved = saved if state.packing is None else state.packing.pack(self, saved)

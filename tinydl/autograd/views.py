@@ -11,7 +11,7 @@ import sys
 
 from .. import dtype as dtypes
 from ..tensor import Tensor, wrap
-from .engine import Array, op
+from .engine import Array, OpNode, op, record
 from .graph import OPS
 from .mode import enable_grad, state
 
@@ -110,10 +110,8 @@ def _replace(x, result):
     now._storage, now._edge = base._storage, base._edge
     made = wrap(base.array)
     made._storage = base._storage
-    from .engine import record
-
     chain = x._chain
-    record(overwrite.op, (now, result), (now.array, result.array), (chain,), [made], base.device)
+    record(overwrite.op, (now, result), (now.array, result.array), (chain,), [made], base.device, OpNode)
     base._edge = made._edge
     base._storage.rewrites += 1
 
