@@ -8,6 +8,7 @@ import ast
 import builtins
 import inspect
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 
@@ -32,12 +33,33 @@ KNOWN = {"Any", "Callable", "Iterable", "Iterator", "Sequence", "np", "Device"}
 RENAMED = {name: f"_{name}" for name in ("bool", "complex", "float", "int")}
 # Elementwise here, where object's gives a bool.
 OVERRIDES = {"__eq__", "__ne__"}
+# What Python's protocols say; other special methods of Tensor are operators and give a Tensor.
+RETURNS = {
+    "__init__": "None",
+    "__setitem__": "None",
+    "__bool__": "bool",
+    "__contains__": "bool",
+    "__int__": "int",
+    "__index__": "int",
+    "__len__": "int",
+    "__float__": "float",
+    "__iter__": "Iterator[Tensor]",
+    "__repr__": "str",
+    "__format__": "str",
+    "__array__": "np.ndarray",
+    "__array_ufunc__": "Any",
+    "__array_function__": "Any",
+    "__dlpack__": "Any",
+    "__dlpack_device__": "tuple[int, int]",
+    "__reduce__": "tuple",
+    "T": "Tensor",
+}
 
 
 def stub() -> str:
     """The text of tensor.pyi."""
-    import tinydl  # noqa: F401  (attaches the operations)
-    from tinydl import tensor
+    import_module("tinydl")  # attaches the operations
+    tensor = import_module("tinydl.tensor")  # `tinydl.tensor` itself is the function
 
     here = [v for v in vars(tensor).values() if getattr(v, "__module__", None) == tensor.__name__]
     classes = [value for value in here if inspect.isclass(value)]
@@ -59,11 +81,11 @@ def _class(cls: type, known: set[str]) -> str:
         lines += ["    array: Any", "    __hash__: Any"]
     lines += [f"    {slot}: Any" for slot in getattr(cls, "__slots__", ())]
     for name, value in sorted(vars(cls).items()):
-        lines += _member(name, value, known)
+        lines += _member(name, value, known, cls)
     return "\n".join(lines) + "\n"
 
 
-def _member(name: str, value: object, known: set[str]) -> list[str]:
+def _member(name: str, value: object, known: set[str], owner: type) -> list[str]:
     indent = "    "
     if name.startswith("_") and not name.endswith("__") or name == "__hash__":
         return []
@@ -76,31 +98,43 @@ def _member(name: str, value: object, known: set[str]) -> list[str]:
         kind = type(value).__name__
         return [f"{indent}@{kind}", *_function(name, value.__func__, known, indent, kind)]
     if isinstance(value, FunctionType):
-        return _function(name, value, known, indent, "method")
+        return _function(name, value, known, indent, "method", owner)
     return []
 
 
-def _function(name, function, known, indent, kind="function") -> list[str]:
-    signature = inspect.signature(function)
+def _function(name, function, known, indent, kind="function", owner=None) -> list[str]:
+    signature = _signature(name, function, owner)
     parameters = [
         p.replace(
-            annotation=_hint(p.annotation, known),
-            default=p.default if p.default is p.empty else _Dots(),
+            annotation=_hint(p.annotation, known, takes=True),
+            default=p.default if p.default is p.empty else _Text("..."),
         )
         for p in signature.parameters.values()
     ]
     # A method's first parameter has the name of the operation's argument; callers see `self`.
-    first = parameters[0] if parameters else None
-    if kind == "method" and first and first.kind is not first.VAR_POSITIONAL:
+    if kind == "method":
         parameters[0] = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    returns = _hint(signature.return_annotation, known)
-    if name == "__init__":
-        returns = _Text("None")
-    shown = inspect.Signature(parameters, return_annotation=returns)
+    returns = signature.return_annotation
+    if returns is signature.empty and name in RETURNS:
+        returns = RETURNS[name]
+    elif returns is signature.empty and owner and owner.__name__ == "Tensor" and name[-1] == "_":
+        returns = "Tensor"  # operators, and methods that write in place
+    shown = inspect.Signature(parameters, return_annotation=_hint(returns, known))
     head = f"{indent}def {name}{shown}:"
     ignore = "  # type: ignore[override]" if name in OVERRIDES else ""
     doc = _first_line(function)
     return [head + ignore, f'{indent}    """{doc}"""'] if doc else [f"{head} ...{ignore}"]
+
+
+def _signature(name, function, owner) -> inspect.Signature:
+    """The signature; of an in-place method, that of the operation that it is named after."""
+    signature = inspect.signature(function)
+    if "args" not in signature.parameters or owner is None:
+        return signature
+    operator = name.startswith("__i") and name.endswith("__")
+    twin = f"__{name[3:]}" if operator else name.removesuffix("_")
+    found = inspect.signature(vars(owner).get(twin, function))
+    return found.replace(return_annotation="Tensor")
 
 
 class _Text(str):
@@ -110,13 +144,11 @@ class _Text(str):
         return str(self)
 
 
-class _Dots:
-    def __repr__(self):
-        return "..."
+def _hint(annotation, known: set[str], takes: bool = False):
+    """The annotation as text, with names that the stub has, Any for others.
 
-
-def _hint(annotation, known: set[str]):
-    """The annotation as text, with names that the stub has; Any for others."""
+    takes: of a parameter, where a number may stand for a tensor.
+    """
     if annotation is inspect.Signature.empty:
         return annotation
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
@@ -127,7 +159,7 @@ def _hint(annotation, known: set[str]):
         return _Text("Any")
     for name in names:
         name.id = RENAMED.get(name.id, name.id)
-    return _Text(ast.unparse(tree))
+    return _Text(ast.unparse(tree) + (" | _complex" if takes and text == "Tensor" else ""))
 
 
 def _first_line(value) -> str:
