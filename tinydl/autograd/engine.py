@@ -362,7 +362,7 @@ def apply(op, inputs, constants):
     else:
         made = [wrap(out if out.__class__ is kind else device.xp.asarray(out))]
     if op.view:
-        _mark_view(made[0], op, inputs[0], constants)
+        mark_view(made[0], op, inputs[0], constants)
     if op.rules and state.recording:
         record(op, inputs, arrays, constants, made, device, OpNode)
     if state.anomaly:
@@ -490,7 +490,7 @@ def _grouped(values, names, items, op, plan):
             values.append(items.pop(0))
 
 
-def _mark_view(y, op, x, constants):
+def mark_view(y, op, x, constants):
     """Make `y` a view of `x`'s base: shared versions, and the way that leads there."""
     if not (isinstance(x, Tensor) and y.device.xp.may_share_memory(y.array, x.array)):
         return
