@@ -1,0 +1,3 @@
+"""Networks, each in a file of its own; how they are trained is not their affair."""
+
+from .lenet import LeNet

@@ -1,0 +1,142 @@
+"""Pictures of training: curves, filters, confusion matrices, images.  Each function returns a matplotlib Figure.
+
+Matplotlib (extra `plot`) is imported when something is drawn; no window is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .io import write_atomically
+from .tensor import Tensor
+
+_INK, _PALE = "#1f4e79", "#d1495b"
+
+
+def _figure(width: float, height: float):
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("pictures need matplotlib: pip install 'tinydl[plot]'") from None
+    return Figure(figsize=(width, height), layout="constrained", dpi=120)
+
+
+def _array(x) -> np.ndarray:
+    return x.numpy(force=True) if isinstance(x, Tensor) else np.asarray(x)
+
+
+def keep(figure, path: str | os.PathLike) -> Path:
+    """Write a figure as PNG, whole or not at all."""
+    import io
+
+    data = io.BytesIO()
+    figure.savefig(data, format="png")
+    write_atomically(path, data.getvalue())
+    return Path(path)
+
+
+def draw_history(history: Sequence[dict], title: str = "Training"):
+    """Loss and accuracy by epoch, on the data learned from and on those held out.
+
+    history: rows with epoch, loss, accuracy, val_loss, val_accuracy (those that are there are drawn).
+    """
+    figure = _figure(9, 3.6)
+    figure.suptitle(title)
+    epochs = [row["epoch"] for row in history]
+    for axes, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("nats", "%")):
+        scale = 100 if unit == "%" else 1
+        for key, label, colour in ((name, "training", _INK), (f"val_{name}", "held out", _PALE)):
+            if all(key in row for row in history):
+                values = [scale * row[key] for row in history]
+                axes.plot(epochs, values, "o-", color=colour, label=label, markersize=3)
+        axes.set(xlabel="epoch", ylabel=f"{name} ({unit})")
+        if name == "loss":
+            axes.set_yscale("log")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+    return figure
+
+
+def draw_filters(weight, title: str = "First-layer filters"):
+    """The kernels of a convolution as images.  weight: (O, C, H, W); of several channels the mean is shown."""
+    w = _array(weight).mean(1)
+    limit = float(np.abs(w).max()) or 1.0
+    columns = min(8, len(w))
+    rows = -(-len(w) // columns)
+    figure = _figure(1.1 * columns + 1.2, 1.1 * rows + 0.8)
+    figure.suptitle(title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, kernel in zip(grid.flat, w):
+        shown = axes.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit)
+    figure.colorbar(shown, ax=grid, label="weight", shrink=0.8)
+    return figure
+
+
+def draw_confusion(matrix, classes: Sequence[str] | None = None, title: str = "Confusion matrix"):
+    """How often each class (rows) was taken for each (columns).  matrix: (K, K) counts."""
+    matrix = _array(matrix)
+    names = classes or [str(i) for i in range(len(matrix))]
+    figure = _figure(1.6 + 0.48 * len(matrix), 1.2 + 0.48 * len(matrix))
+    axes = figure.subplots()
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(names))
+    axes.set(title=title, xlabel="predicted", ylabel="true")
+    axes.set_xticks(ticks, names)
+    axes.set_yticks(ticks, names)
+    for i, j in zip(*np.nonzero(matrix)):
+        colour = "white" if share[i, j] > 0.5 else _PALE if i != j else "black"
+        axes.text(j, i, matrix[i, j], ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def draw_images(images, captions: Sequence[str] = (), columns: int = 8, title: str = ""):
+    """A grid of images with captions.  images: (N, H, W), (N, 1, H, W) or (N, 3, H, W)."""
+    images = _array(images)
+    if images.ndim == 4:
+        images = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+    columns = max(1, min(columns, len(images)))
+    rows = max(1, -(-len(images) // columns))
+    figure = _figure(1.25 * columns, (1.55 if captions else 1.25) * rows + (0.4 if title else 0))
+    if title:
+        figure.suptitle(title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for i, (axes, image) in enumerate(zip(grid.flat, images)):
+        axes.imshow(image, cmap="gray_r" if image.ndim == 2 else None)
+        if i < len(captions):
+            axes.set_title(captions[i], fontsize=8)
+    return figure
+
+
+def draw_mistakes(images, scores, targets, classes: Sequence[str], most: int = 24):
+    """The images that were mistaken with the greatest confidence, or the least certain right ones if all are right.
+
+    images: (N, 1, H, W); scores: (N, K) before softmax; targets: (N,) class numbers.
+    """
+    scores, targets = _array(scores).astype(np.float64), _array(targets)
+    exps = np.exp(scores - scores.max(1, keepdims=True))
+    p = exps / exps.sum(1, keepdims=True)
+    predicted = p.argmax(1)
+    wrong = np.nonzero(predicted != targets)[0]
+    chosen = wrong[np.argsort(-p[wrong, predicted[wrong]])][:most]
+    title = f"The worst of {len(wrong)} mistakes among {len(targets)} images"
+    if not len(wrong):
+        chosen = np.argsort(p.max(1))[:most]
+        title = f"No mistakes among {len(targets)} images; the least certain answers"
+    captions = [
+        f"{classes[targets[i]]} taken for {classes[predicted[i]]}\n{100 * p[i].max():.0f} %"
+        if predicted[i] != targets[i]
+        else f"{classes[targets[i]]}, {100 * p[i].max():.0f} %"
+        for i in chosen
+    ]
+    return draw_images(_array(images)[chosen], captions, 8, title)
