@@ -1,0 +1,227 @@
+"""The one way in which CPU kernels are compiled: options, cache folder, threads, messages.
+
+Numba's cache knows neither globals nor other files nor the host's vector width, so the folder is
+named here by a hash of all that: a changed source or machine can never run stale code.
+
+Environment: TINYDL_CACHE (folder; default ~/.cache/tinydl), TINYDL_NUM_THREADS, TINYDL_QUIET=1.
+"""
+
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+PATIENCE = 1.0  # seconds of compiling after which the user is told
+
+# Called as hook(kernel, seconds): at the start of each compilation with None, at its end with the time it took.
+compile_hooks: list[Callable[[str, float | None], None]] = []
+
+
+def jit(function: Callable | None = None, *, parallel: bool = False, contract: bool = True):
+    """Compile `function` at its first call (of each dtype), kept on disk between processes.
+
+    parallel: allow prange; such a function is called from Python only, never from jitted code.
+    contract: let a * b + c be one instruction; False where results must be the same bits everywhere.
+    """
+    if function is None:
+        return functools.partial(jit, parallel=parallel, contract=contract)
+    import numba
+
+    _listen()
+    folder = cache_folder()
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder or ""
+    try:
+        compiled = numba.njit(
+            cache=folder is not None,
+            parallel=parallel,
+            nogil=True,
+            error_model="numpy",
+            fastmath={"contract"} if contract else False,
+        )(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return _parallel_entry(compiled) if parallel else compiled
+
+
+# --- the cache folder
+
+
+@functools.cache
+def cache_folder() -> str | None:
+    """Where compiled kernels are kept; None where nothing can be written (then each process compiles)."""
+    base = os.environ.get("TINYDL_CACHE")
+    if not base:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        base = os.path.join(home, "tinydl")
+    folder = os.path.join(os.path.abspath(base), f"numba-{fingerprint()}")
+    try:
+        # Numba unpickles what it finds: nobody else may write there.
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return None
+    return folder
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Hash of everything that compiled code depends on and that Numba's own key leaves out."""
+    import numba
+    from llvmlite import binding
+
+    parts = [numba.__version__, sys.version, binding.get_host_cpu_name()]
+    parts += [binding.get_host_cpu_features().flatten(), f"bounds={numba.config.BOUNDSCHECK}"]
+    digest = hashlib.sha256("\n".join(parts).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# --- threads
+
+
+class _Threads:
+    """State of this process: how many threads were asked for, and whether Numba's have been started."""
+
+    wanted: int | None = None
+    started = forked = False
+    # Numba's fallback layer (workqueue) aborts the process on concurrent calls: one at a time until the
+    # layer is known, and for good if it is that one.
+    guard = threading.RLock()
+    of_thread = (
+        threading.local()
+    )  # Numba counts per calling thread, PyTorch's users expect per process
+
+
+def _limit() -> int:
+    """The most threads that Numba will start; readable without importing it."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    asked = os.environ.get("NUMBA_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else cores
+
+
+def set_num_threads(n: int) -> None:
+    """Threads that CPU kernels use from now on, in every calling thread; at most as many as there are cores."""
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"set_num_threads: expected an int, got {type(n).__name__}")
+    if n < 1:
+        raise ValueError(f"set_num_threads: expected a positive number, got {n}")
+    _Threads.wanted = min(n, _limit())
+
+
+def get_num_threads() -> int:
+    """Threads that CPU kernels use."""
+    return _Threads.wanted or _limit()
+
+
+def _from_environment() -> None:
+    asked = os.environ.get("TINYDL_NUM_THREADS")
+    if asked is None:
+        return
+    if not asked.isdigit() or int(asked) < 1:
+        raise ValueError(f"TINYDL_NUM_THREADS: expected a positive number, got {asked!r}")
+    set_num_threads(int(asked))
+
+
+_from_environment()
+
+
+def _parallel_entry(compiled: Callable) -> Callable:
+    """`compiled` behind what a call with threads needs: not in a forked child, the right number of threads."""
+    import numba
+
+    mine = _Threads.of_thread
+
+    @functools.wraps(compiled)
+    def entry(*args):
+        if _Threads.forked:
+            raise RuntimeError(
+                f"{_kernel_name(compiled)}: this process was forked after the CPU kernels' threads had started, "
+                "and they do not survive a fork; start worker processes with "
+                "multiprocessing.get_context('spawn'), or use threads"
+            )
+        n = get_num_threads()
+        with _Threads.guard:
+            if getattr(mine, "n", None) != n:
+                numba.set_num_threads(n)
+                mine.n = n
+            result = compiled(*args)
+            if not _Threads.started:
+                _Threads.started = True
+                if numba.threading_layer() != "workqueue":
+                    _Threads.guard = nullcontext()
+        return result
+
+    entry.dispatcher = compiled
+    return entry
+
+
+def _after_fork() -> None:
+    _Threads.forked = _Threads.started
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+# --- telling the user about a long compilation
+
+
+def _kernel_name(function) -> str:
+    return function.__module__.rpartition(".")[2]
+
+
+@functools.cache
+def _listen() -> None:
+    from numba.core import event
+
+    class Announcer(event.Listener):
+        """Compilations nest (a kernel compiles what it calls); only the outermost is the user's affair."""
+
+        depth, said_once = 0, False
+
+        def on_start(self, event):
+            name = self.name(event)
+            if name and not self.depth:
+                self.began = time.perf_counter()
+                self.timer = threading.Timer(PATIENCE, self.say, (name,))
+                self.timer.daemon = True
+                self.timer.start()
+                _tell(name, None)
+            self.depth += bool(name)
+
+        def on_end(self, event):
+            name = self.name(event)
+            self.depth -= bool(name)
+            if name and not self.depth:
+                self.timer.cancel()
+                _tell(name, time.perf_counter() - self.began)
+
+        @staticmethod
+        def name(event):
+            function = event.data["dispatcher"].py_func
+            ours = function.__module__.startswith(__package__ + ".")
+            return _kernel_name(function) if ours else None
+
+        def say(self, name):
+            if os.environ.get("TINYDL_QUIET", "0") != "0":
+                return
+            kept = cache_folder() or "nowhere: no cache folder can be written"
+            detail = "" if self.said_once else f" (first use; kept in {kept})"
+            self.said_once = True
+            print(f"tinydl: compiling CPU kernel {name}{detail} ...", file=sys.stderr, flush=True)
+
+    event.register("numba:compile", Announcer())
+
+
+def _tell(name: str, seconds: float | None) -> None:
+    for hook in list(compile_hooks):
+        hook(name, seconds)

@@ -1,0 +1,201 @@
+"""The inner loops of all matrix products, as LLVM code: two register tiles and a masked copy.
+
+Numba's own vectoriser keeps no tile of accumulators in registers; written out as LLVM vectors, the tile
+runs at the peak of the machine. Everything is one vector register wide, of the host's width, for either dtype:
+
+    VL       numbers in a vector (`lanes`)
+    NR       numbers in a strip, two vectors: packed operands are stored strip by strip (`strip`)
+    MR       rows of the outer-product tile; DOT, rows and columns of the dot-product tile
+
+The pointers of this file escape bounds checks: callers allocate whole strips and whole tiles.
+"""
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, register_jitable
+
+_FEATURES = binding.get_host_cpu_features()
+VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+NV = 2
+# Accumulators, the NV vectors of a row and a broadcast value must fit the registers: 32 or 16 of them.
+MR, DOT = (14, 5) if VECTOR_BYTES == 64 else (6, 3)
+_INDEX = ir.IntType(64)
+_LANE = ir.IntType(32)
+
+
+STRIP_BYTES = NV * VECTOR_BYTES
+
+
+@register_jitable
+def lanes(x):
+    """Numbers of x's type in a vector."""
+    return VECTOR_BYTES // x.itemsize
+
+
+@register_jitable
+def strip(x):
+    """Numbers of x's type in a strip."""
+    return STRIP_BYTES // x.itemsize
+
+
+class _Vectors:
+    """What code generation needs for one number type: the vector type and its few instructions."""
+
+    def __init__(self, context, builder, pointer):
+        self.b = builder
+        self.scalar = context.get_value_type(pointer.dtype)
+        self.bytes = context.get_abi_sizeof(self.scalar)
+        self.lanes = VECTOR_BYTES // self.bytes
+        self.type = ir.VectorType(self.scalar, self.lanes)
+        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
+        self.name = f"v{self.lanes}f{8 * self.bytes}"
+
+    def at(self, base, offset):
+        return self.b.bitcast(self.b.gep(base, [offset]), self.type.as_pointer())
+
+    def load(self, base, offset):
+        return self.b.load(self.at(base, offset), align=self.bytes)
+
+    def store(self, value, base, offset):
+        self.b.store(value, self.at(base, offset), align=self.bytes)
+
+    def call(self, name, result, *args):
+        signature = ir.FunctionType(result, [a.type for a in args])
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, signature, name), args)
+
+    def multiply_add(self, a, b, c):
+        return self.call(f"llvm.fmuladd.{self.name}", self.type, a, b, c)
+
+    def broadcast(self, base, offset):
+        undefined = ir.Constant(self.type, ir.Undefined)
+        value = self.b.load(self.b.gep(base, [offset]))
+        first = self.b.insert_element(undefined, value, ir.Constant(_LANE, 0))
+        mask = ir.Constant(ir.VectorType(_LANE, self.lanes), [0] * self.lanes)
+        return self.b.shuffle_vector(first, undefined, mask)
+
+    def total(self, vector):
+        """Sum of the lanes, halves added to halves: the same order on every machine of this width."""
+        width, undefined = self.lanes, ir.Constant(self.type, ir.Undefined)
+        while width > 1:
+            width //= 2
+            order = [i + width if i < width else i for i in range(self.lanes)]
+            mask = ir.Constant(ir.VectorType(_LANE, self.lanes), order)
+            vector = self.b.fadd(vector, self.b.shuffle_vector(vector, undefined, mask))
+        return self.b.extract_element(vector, ir.Constant(_LANE, 0))
+
+    def accumulators(self, rows, columns):
+        tile = [
+            [cgutils.alloca_once(self.b, self.type) for _ in range(columns)] for _ in range(rows)
+        ]
+        for slot in sum(tile, []):
+            self.b.store(self.zero, slot)
+        return tile
+
+    def accumulate(self, tile, left, right):
+        for row, a in zip(tile, left):
+            for slot, b in zip(row, right):
+                self.b.store(self.multiply_add(a, b, self.b.load(slot)), slot)
+
+
+def _n(value):
+    return ir.Constant(_INDEX, value)
+
+
+@intrinsic
+def address(typingctx, array, offset):
+    """Pointer to element `offset` of a C-contiguous array."""
+
+    def codegen(context, b, sig, args):
+        return b.gep(context.make_array(sig.args[0])(context, b, args[0]).data, [args[1]])
+
+    return types.CPointer(array.dtype)(array, types.intp), codegen
+
+
+def _masked(builder, v, name, pointer, mask, value):
+    """llvm.masked.load or .store at `pointer`; `value` is what to store, or what masked lanes load."""
+    flags = builder.trunc(mask, ir.IntType(v.lanes))
+    flags = builder.bitcast(flags, ir.VectorType(ir.IntType(1), v.lanes))
+    align = ir.Constant(_LANE, v.bytes)
+    start = v.at(pointer, _n(0))
+    if name == "load":
+        return v.call(f"llvm.masked.load.{v.name}.p0", v.type, start, align, flags, value)
+    return v.call(f"llvm.masked.store.{v.name}.p0", ir.VoidType(), value, start, align, flags)
+
+
+@intrinsic
+def copy_masked(typingctx, dst, src, mask):
+    """dst[0:VL] = src[0:VL] where the bit of `mask` is set, else 0; what is masked is not read."""
+
+    def codegen(context, b, sig, args):
+        to, source, bits = args
+        v = _Vectors(context, b, sig.args[0])
+        v.store(_masked(b, v, "load", source, bits, v.zero), to, _n(0))
+        return context.get_dummy_value()
+
+    return types.void(dst, src, types.int64), codegen
+
+
+def _masked_move(add):
+    def codegen(context, b, sig, args):
+        to, source, bits = args
+        v = _Vectors(context, b, sig.args[0])
+        value = _masked(b, v, "load", source, bits, v.zero)
+        if add:
+            value = b.fadd(value, _masked(b, v, "load", to, bits, v.zero))
+        _masked(b, v, "store", to, bits, value)
+        return context.get_dummy_value()
+
+    return lambda typingctx, dst, src, mask: (types.void(dst, src, types.int64), codegen)
+
+
+# dst[0:VL] = src[0:VL], and dst[0:VL] += src[0:VL], where the bit of the mask is set; the rest is not touched
+put_masked = intrinsic(_masked_move(add=False))
+add_masked = intrinsic(_masked_move(add=True))
+
+
+@intrinsic
+def outer_tile(typingctx, K, a, b, c):
+    """c[MR, NR] = a[K, MR]^T b[K, NR]."""
+
+    def codegen(context, builder, sig, args):
+        K, A, B, C = args
+        v = _Vectors(context, builder, sig.args[1])
+        tile = v.accumulators(MR, NV)
+        with cgutils.for_range(builder, K) as loop:
+            at_a = builder.mul(loop.index, _n(MR))
+            at_b = builder.mul(loop.index, _n(NV * v.lanes))
+            right = [v.load(B, builder.add(at_b, _n(j * v.lanes))) for j in range(NV)]
+            # one broadcast value at a time: all MR at once would spill the registers
+            for i, row in enumerate(tile):
+                v.accumulate([row], [v.broadcast(A, builder.add(at_a, _n(i)))], right)
+        for i, slot in enumerate(sum(tile, [])):
+            v.store(builder.load(slot), C, _n(i * v.lanes))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, a, b, c), codegen
+
+
+@intrinsic
+def dot_tile(typingctx, strips, a, step_a, b, step_b, c):
+    """c[DOT, DOT] = dot products of DOT rows of a with DOT rows of b, over all strips.
+
+    A row is one strip; the next strip of the same row lies `step_a` (`step_b`) further on.
+    """
+
+    def codegen(context, builder, sig, args):
+        strips, A, step_a, B, step_b, C = args
+        v = _Vectors(context, builder, sig.args[1])
+        tile = v.accumulators(DOT, DOT)
+        with cgutils.for_range(builder, strips) as loop:
+            from_a, from_b = builder.mul(loop.index, step_a), builder.mul(loop.index, step_b)
+            for j in range(NV):
+                at = [_n((i * NV + j) * v.lanes) for i in range(DOT)]
+                left = [v.load(A, builder.add(from_a, k)) for k in at]
+                right = [v.load(B, builder.add(from_b, k)) for k in at]
+                v.accumulate(tile, left, right)
+        for i, slot in enumerate(sum(tile, [])):
+            builder.store(v.total(builder.load(slot)), builder.gep(C, [_n(i)]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, a, types.intp, b, types.intp, c), codegen
