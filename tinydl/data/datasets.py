@@ -119,6 +119,8 @@ class MNIST(LabelledImages):
     damaged one.
     """
 
+    _source = "MNIST"
+
     def __init__(
         self,
         root: str | os.PathLike | None = None,
@@ -151,10 +153,10 @@ class MNIST(LabelledImages):
     @classmethod
     def _fetch(cls, file: str, root, download: bool):
         try:
-            return sources.fetch(cls.__name__, file, root, download)
+            return sources.fetch(cls._source, file, root, download)
         except FileNotFoundError as error:
             test = file.replace("train", "t10k")
-            if test == file or sources.find(cls.__name__, test, root) is None:
+            if test == file or sources.find(cls._source, test, root) is None:
                 raise
             raise FileNotFoundError(
                 f"{error}\nOnly the 10,000 test images are there: {cls.__name__}.held_out() "
@@ -180,6 +182,7 @@ class MNIST(LabelledImages):
 class FashionMNIST(MNIST):
     """70,000 pictures of clothes, 28 x 28 (Xiao, Rasul and Vollgraf 2017), used as MNIST is."""
 
+    _source = "FashionMNIST"
     classes = (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

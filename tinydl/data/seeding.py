@@ -26,7 +26,7 @@ def _rng(seed: int, epoch: int, stream: int, index: int = 0) -> np.random.Genera
 
 def draw_seed(generator=None) -> int:
     """A seed drawn from `generator`, a tinydl.Generator; None is the default one."""
-    from ..random import randint
+    from .. import randint
 
     return int(randint(0, 2**63 - 1, (1,), generator=generator))
 

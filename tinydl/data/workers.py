@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import pickle
 import queue
 import threading
 import weakref
@@ -18,6 +19,10 @@ from .dataset import IterableDataset, whole_batch
 
 _here = threading.local()
 _END = object()
+_DIED = (
+    "DataLoader: a worker process died. Was it killed (out of memory)? Is the main part of the "
+    "script under `if __name__ == '__main__':`?"
+)
 
 
 class WorkerInfo(NamedTuple):
@@ -230,17 +235,22 @@ class Workers:
                 future.cancel()
 
     def _submit(self, job):
-        return job, self.pool.submit(_fetch, job)
+        try:
+            return job, self.pool.submit(_fetch, job)
+        except futures.BrokenExecutor as error:
+            raise RuntimeError(_DIED) from error
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            raise RuntimeError(
+                f"DataLoader: its dataset or a function cannot be sent to a process: {error}. "
+                "Define it at the top of a module, or use threads: no multiprocessing_context"
+            ) from error
 
     def _result(self, task):
         job, future = task
         try:
             return future.result(self.timeout or None)
         except futures.BrokenExecutor as error:
-            raise RuntimeError(
-                "DataLoader: a worker process died. Was it killed (out of memory)? Is the main "
-                "part of the script under `if __name__ == '__main__':`, can the dataset be pickled?"
-            ) from error
+            raise RuntimeError(_DIED) from error
         except TimeoutError:
             if future.done():  # the dataset's own
                 raise
