@@ -266,7 +266,8 @@ def rotate(x, degrees: float, interpolation: str = "nearest", fill: float = 0) -
         return framed[..., (i + 1).clip(0, H + 1), (j + 1).clip(0, W + 1)]
 
     if interpolation == "nearest":
-        return pixel(*(np.floor(p + 0.5).astype(int) for p in (row, column)))
+        # Rounded first: a quarter turn meets pixels half-way, give or take the error of its sine.
+        return pixel(*(np.floor(p.round(9) + 0.5).astype(int) for p in (row, column)))
     i, j = np.floor(row).astype(int), np.floor(column).astype(int)
     a, b = row - i, column - j
     y = (1 - a) * ((1 - b) * pixel(i, j) + b * pixel(i, j + 1))
