@@ -1,0 +1,171 @@
+"""Smooth functions: exponentials, logarithms, trigonometry, error and gamma functions."""
+
+from __future__ import annotations
+
+import math
+
+from ..autograd.engine import Array, floating, op
+from ..tensor import Tensor
+from .choice import clamp, logical_and, some_tensor, tensors, where
+
+
+# ---------------------------------------------------------------- of one argument
+def _unary(name, doc, rule, function=None, special=None):
+    """Declare what the array library calls `function`, or `xp.special` calls `special`."""
+    if special:
+
+        def body(xp, x: Array):
+            return getattr(xp.special, special)(x).astype(x.dtype, copy=False)
+
+    else:
+
+        def body(xp, x: Array):
+            return getattr(xp, function or name)(x)
+
+    body.__name__ = body.__qualname__ = name
+    body.__doc__ = f"{doc}  x: any shape -> same shape."
+    declared = op(body, promote=floating)
+    declared.grads(rule)
+    return declared
+
+
+PI = math.pi
+HALF_ROOT_PI = math.sqrt(PI) / 2
+
+exp = _unary("exp", "e to the power x.", lambda g, y: g * y)
+exp2 = _unary("exp2", "2 to the power x.", lambda g, y: g * y * math.log(2))
+expm1 = _unary("expm1", "exp(x) - 1, accurate near 0.", lambda g, y: g * (y + 1))
+log = _unary("log", "Natural logarithm.", lambda g, x: g / x)
+log2 = _unary("log2", "Logarithm to base 2.", lambda g, x: g / (x * math.log(2)))
+log10 = _unary("log10", "Logarithm to base 10.", lambda g, x: g / (x * math.log(10)))
+log1p = _unary("log1p", "log(1 + x), accurate near 0.", lambda g, x: g / (x + 1))
+sqrt = _unary("sqrt", "Square root.", lambda g, y: g / (2 * y))
+sin = _unary("sin", "Sine.", lambda g, x: g * cos(x))
+cos = _unary("cos", "Cosine.", lambda g, x: -g * sin(x))
+tan = _unary("tan", "Tangent.", lambda g, y: g * (1 + y * y))
+asin = _unary("asin", "Inverse sine.", lambda g, x: g * rsqrt(1 - x * x), "arcsin")
+acos = _unary("acos", "Inverse cosine.", lambda g, x: -g * rsqrt(1 - x * x), "arccos")
+atan = _unary("atan", "Inverse tangent.", lambda g, x: g / (1 + x * x), "arctan")
+sinh = _unary("sinh", "Hyperbolic sine.", lambda g, x: g * cosh(x))
+cosh = _unary("cosh", "Hyperbolic cosine.", lambda g, x: g * sinh(x))
+tanh = _unary("tanh", "Hyperbolic tangent.", lambda g, y: g * (1 - y * y))
+asinh = _unary("asinh", "Inverse of sinh.", lambda g, x: g * rsqrt(x * x + 1), "arcsinh")
+acosh = _unary("acosh", "Inverse of cosh.", lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1), "arccosh")
+atanh = _unary("atanh", "Inverse of tanh.", lambda g, x: g / (1 - x * x), "arctanh")
+erf = _unary("erf", "Error function.", lambda g, x: g * exp(-x * x) / HALF_ROOT_PI, special="erf")
+erfc = _unary(
+    "erfc",
+    "1 - erf(x), accurate for large x.",
+    lambda g, x: -g * exp(-x * x) / HALF_ROOT_PI,
+    special="erfc",
+)
+erfinv = _unary(
+    "erfinv", "Inverse of erf.", lambda g, y: g * exp(y * y) * HALF_ROOT_PI, special="erfinv"
+)
+lgamma = _unary(
+    "lgamma", "Logarithm of |gamma(x)|.", lambda g, x: g * digamma(x), special="gammaln"
+)
+digamma = _unary(
+    "digamma", "Derivative of lgamma.", lambda g, x: g * polygamma(1, x), special="digamma"
+)
+
+
+@op(promote=floating)
+def polygamma(xp, n, x: Array):
+    """The n-th derivative of digamma.  x: any shape -> same shape."""
+    if n < 0:
+        raise RuntimeError(f"polygamma: n must not be negative, got {n}")
+    return xp.special.polygamma(n, x).astype(x.dtype)
+
+
+polygamma.grads(lambda g, n, x: g * polygamma(n + 1, x))
+
+
+@op(promote=floating)
+def sigmoid(xp, x: Array):
+    """Logistic function 1 / (1 + exp(-x)), without overflow.  x: any shape -> same shape."""
+    e = xp.exp(-xp.absolute(x))
+    return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+sigmoid.grads(lambda g, y: g * y * (1 - y))
+
+
+@op(promote=floating)
+def rsqrt(xp, x: Array):
+    """1 / sqrt(x).  x: any shape -> same shape."""
+    return 1 / xp.sqrt(x)
+
+
+rsqrt.grads(lambda g, y: -0.5 * g * y * y * y)
+
+
+def sinc(x: Tensor) -> Tensor:
+    """sin(pi x) / (pi x), 1 at 0.  x: any shape -> same shape."""
+    at_zero = x == 0
+    angle = where(at_zero, 1, x) * PI
+    # at 0 the series, so that the second derivative there is right too
+    return where(at_zero, 1 - (PI * PI / 6) * x * x, sin(angle) / angle)
+
+
+def logit(x: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)), x first clamped to [eps, 1 - eps] if eps is given.  -> the same shape."""
+    if eps is not None:
+        x = clamp(x, eps, 1 - eps)
+    return log(x / (1 - x))
+
+
+# ---------------------------------------------------------------- of two arguments
+@op(promote=tensors(floating))
+def atan2(xp, x: Array, other: Array):
+    """Angle of the point (other, x).  Shapes that broadcast -> the broadcast shape."""
+    return xp.arctan2(x, other)
+
+
+atan2.grads(
+    lambda g, x, other: g * other / (x * x + other * other),
+    lambda g, x, other: -g * x / (x * x + other * other),
+)
+
+
+@op(promote=tensors(floating))
+def hypot(xp, x: Array, other: Array):
+    """sqrt(x^2 + other^2).  Shapes that broadcast -> the broadcast shape."""
+    return xp.hypot(x, other)
+
+
+hypot.grads(lambda g, x, y: g * x / y, lambda g, other, y: g * other / y)
+
+
+@op(promote=tensors(floating))
+def logaddexp(xp, x: Array, other: Array):
+    """log(exp(x) + exp(other)), without overflow.  Shapes that broadcast -> the broadcast shape."""
+    return xp.logaddexp(x, other)
+
+
+logaddexp.grads(
+    lambda g, x, other: g * sigmoid(x - other), lambda g, x, other: g * sigmoid(other - x)
+)
+
+
+@op(promote=some_tensor(floating))
+def xlogy(xp, x: Array, other: Array):
+    """x log(other), 0 where x is 0.  Shapes that broadcast -> the broadcast shape."""
+    return xp.special.xlogy(x, other).astype(x.dtype, copy=False)
+
+
+xlogy.grads(
+    lambda g, x, other: g * where(logical_and(x == 0, other <= 0), 0, log(other)),
+    lambda g, x, other: g * x / other,
+)
+
+# PyTorch's other names
+arccos, arcsin, arctan, arccosh, arcsinh, arctanh = acos, asin, atan, acosh, asinh, atanh
+arctan2 = atan2
+
+__all__ = [
+    "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+    "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "digamma", "erf", "erfc", "erfinv",
+    "exp", "exp2", "expm1", "hypot", "lgamma", "log", "log10", "log1p", "log2", "logaddexp",
+    "logit", "polygamma", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "xlogy",
+]  # fmt: skip
