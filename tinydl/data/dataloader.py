@@ -31,7 +31,7 @@ class DataLoader:
     prefetch_factor   batches loaded ahead, per worker (2)
     persistent_workers  keep the workers from one epoch to the next
     seed, generator   where the randomness comes from: a number, or a tinydl.Generator from which
-                      one is drawn at the first iteration (default: tinydl's own generator)
+                      one is drawn here (default: tinydl's own generator)
     pin_memory        taken, without effect
 
     The order depends on (seed, epoch) and the randomness of an item, if it draws it from
@@ -79,7 +79,8 @@ class DataLoader:
         self._batched = batch_sampler is not None or batch_size is not None
         self.collate_fn = collate_fn or (default_collate if self._batched else default_convert)
         self.generator = getattr(sampler, "generator", None) if generator is None else generator
-        self._seed = None if seed is None else operator.index(seed)
+        # Drawn now, not when needed: by then a resumed run has its generator's state restored.
+        self._seed = draw_seed(self.generator) if seed is None else operator.index(seed)
         self._next_epoch, self._start = 0, 0
         self._place = 0, 0  # epoch, batches of it handed out
         self._runs, self._workers = itertools.count(), None
@@ -108,7 +109,7 @@ class DataLoader:
     def state_dict(self) -> dict[str, int]:
         """Where the iteration stands: seed, epoch, position (batches handed out)."""
         epoch, position = self._place
-        return {"seed": self._known_seed(), "epoch": epoch, "position": position}
+        return {"seed": self._seed, "epoch": epoch, "position": position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """The next iteration goes on where `state_dict` was taken; ValueError for a wrong state."""
@@ -123,11 +124,6 @@ class DataLoader:
         self._seed, self._next_epoch, self._start = (state[k] for k in keys)
         self._place = self._next_epoch, self._start
 
-    def _known_seed(self) -> int:
-        if self._seed is None:
-            self._seed = draw_seed(self.generator)
-        return self._seed
-
     def _jobs(self, run: int, epoch: int, position: int) -> Iterator[Job]:
         """What to load, batch by batch, from `position` on."""
         if self._streams:
@@ -137,7 +133,7 @@ class DataLoader:
         else:
             order = self._index_sampler
             if isinstance(order, Sampler):
-                order.begin(self._known_seed(), epoch)
+                order.begin(self._seed, epoch)
             keys = itertools.islice(order, position, None)
         return (Job(run, epoch, k) for k in keys)
 
@@ -164,7 +160,7 @@ class DataLoader:
 
     def _fetcher(self, stop) -> Fetcher:
         return Fetcher(
-            self.dataset, self.collate_fn, self._batched, self.drop_last, self._known_seed(), stop
+            self.dataset, self.collate_fn, self._batched, self.drop_last, self._seed, stop
         )
 
     def _start_workers(self) -> Workers:
