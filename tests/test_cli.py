@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import tinydl
 from tinydl import cli
 from tinydl.cli import doctor
 
@@ -92,18 +93,18 @@ def test_exit_codes(command, capsys):
 
 def test_a_closed_pipe_is_no_error():
     """As `tinydl doctor | head -1`: no traceback when nobody reads on."""
-    tinydl = subprocess.Popen(
+    reader = subprocess.Popen(
         [sys.executable, "-u", "-m", "tinydl", "doctor"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert tinydl.stdout.readline().startswith("tinydl ")
-    tinydl.stdout.close()
-    assert tinydl.stderr.read() == ""
-    tinydl.stderr.close()
-    tinydl.wait(timeout=60)
+    assert reader.stdout.readline().startswith("tinydl ")
+    reader.stdout.close()
+    assert reader.stderr.read() == ""
+    reader.stderr.close()
+    reader.wait(timeout=60)
 
 
 def test_doctor_of_this_machine(capsys):
@@ -139,3 +140,38 @@ def test_doctor_refuses_two_cupy_wheels(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "version", lambda name: "14.1.0")
     with pytest.raises(RuntimeError, match="keep one"):
         doctor.report()["Optional packages"]["cupy"]()
+
+
+def test_warmup_serves_every_kernel(monkeypatch):
+    """Each name in the table of kernels is called, and serves, for both types."""
+    from tinydl.cli import warmup
+    from tinydl.device import CPU
+    from tinydl.kernels import cpu
+
+    served = set()
+
+    def watch(name, kernel):
+        def call(*args, **kwargs):
+            y = kernel(*args, **kwargs)
+            if y is not NotImplemented:
+                served.add((name, dtype))
+            return y
+
+        return call
+
+    for name in cpu.KERNELS:
+        monkeypatch.setitem(CPU.kernels, name, watch(name, cpu.load(name)))
+    for dtype in ("float32", "float64"):
+        for call in warmup.calls().values():
+            call(getattr(tinydl, dtype))
+    assert served == {(name, t) for name in cpu.KERNELS for t in ("float32", "float64")}
+
+
+def test_after_a_warmup_nothing_compiles():
+    """The second of two processes finds everything on the disk."""
+    command = [sys.executable, "-m", "tinydl", "warmup"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("nothing to do"), done.stdout
+    assert "8/8" in done.stderr  # the progress bar

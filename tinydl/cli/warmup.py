@@ -1,0 +1,89 @@
+"""`tinydl warmup`: compiles all CPU kernels now, so that no training or lesson waits for it later.
+
+Each family is used once with each type, forward and backward, on the smallest input.
+"""
+
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+
+Call = Callable[[object], None]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """No options: all kernels, for float32 and float64."""
+
+
+def run(args: Namespace) -> int:
+    """Compiles what the cache lacks, with a progress bar; says how long it took, and where."""
+    from tqdm.auto import tqdm
+
+    import tinydl
+
+    from ..kernels.cpu import jit
+
+    compiled: list[str] = []
+    began = time.perf_counter()
+    jobs = [(name, call, t) for name, call in calls().items() for t in ("float32", "float64")]
+    with tqdm(jobs, unit="family", file=sys.stderr) as bar:
+
+        def show(kernel: str, seconds: float | None) -> None:
+            if seconds is None:
+                bar.set_postfix_str(f"compiling {kernel}")
+            else:
+                compiled.append(kernel)
+
+        jit.compile_hooks.append(show)
+        try:
+            for name, call, dtype in bar:
+                bar.set_description(f"{name} {dtype}")
+                call(getattr(tinydl, dtype))
+        finally:
+            jit.compile_hooks.remove(show)
+    seconds = time.perf_counter() - began
+    done = f"{len(compiled)} functions compiled in {seconds:.0f} s" if compiled else "nothing to do"
+    print(
+        f"{done}; kernels are kept in {jit.cache_folder() or 'memory only: no folder is writable'}"
+    )
+    return 0
+
+
+def calls() -> dict[str, Call]:
+    """For each family of kernels a call that uses them all, given the type."""
+    import tinydl
+
+    from ..autograd import grad
+    from ..ops import conv, pool
+
+    def ones(*shape, dtype):
+        return tinydl.ones(*shape, dtype=dtype, requires_grad=True)
+
+    def twice(f: Callable) -> Call:
+        """Forward, backward, and backward of backward."""
+
+        def call(dtype):
+            x = ones(1, 2, 4, 4, dtype=dtype)
+            y = f(x)
+            (g,) = grad((y * y).sum(), x, create_graph=True)
+            grad((g * g).sum(), x)
+
+        return call
+
+    def convolve(dtype):
+        x, w = ones(1, 2, 4, 4, dtype=dtype), ones(2, 2, 3, 3, dtype=dtype)
+        conv.conv2d(x, w).sum().backward()
+        conv.conv_transpose2d(x, w).sum().backward()
+
+    def draw(dtype):
+        tinydl.rand(8, dtype=dtype)
+        tinydl.randn(8, dtype=dtype)
+        tinydl.randint(0, 9, (8,))
+        tinydl.dropout(ones(8, dtype=dtype), 0.5, True).sum().backward()
+
+    return {
+        "convolution": convolve,
+        "max pooling": twice(lambda x: pool.max_pool2d(x, 2)),
+        "average pooling": twice(lambda x: pool.avg_pool2d(x, 2)),
+        "random numbers": draw,
+    }
