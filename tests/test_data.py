@@ -58,7 +58,7 @@ def no_thread_is_left():
     yield
     left = [t for t in set(threading.enumerate()) - before if t.name.startswith("tinydl-load")]
     for thread in left:
-        thread.join(2)  # an abandoned one ends after the item at hand
+        thread.join(10)  # an abandoned one ends after the item at hand
     assert not [t for t in left if t.is_alive()]
 
 
@@ -221,26 +221,25 @@ def test_a_collate_error_names_the_items():
 
 @pytest.mark.parametrize("workers", [THREADS, PROCESSES])
 def test_stopping_early_waits_for_one_item_only(workers):
-    Slow.loaded = 0
-    loader = DataLoader(Slow(0.05, 400), 20, **workers, prefetch_factor=4)
-    for _ in loader:
+    batches = [[0], list(range(1, 200)), list(range(200, 400))]  # 0.05 s, then 10 s each
+    for _ in DataLoader(Slow(0.05, 400), batch_sampler=batches, **workers):
         break
     start = time.perf_counter()
     del _
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 5
     loaded = Slow.loaded
     time.sleep(0.2)
-    assert Slow.loaded == loaded <= 90
+    assert Slow.loaded == loaded
 
 
 def test_timeout_of_a_hung_worker():
     start = time.perf_counter()
     with pytest.raises(RuntimeError, match=r"no batch within timeout=0.2 s \(items \[0, 1\]\)"):
-        list(DataLoader(Slow(1.2), 2, num_workers=2, timeout=0.2))
-    assert time.perf_counter() - start < 1
+        list(DataLoader(Slow(3), 2, num_workers=2, timeout=0.2))
+    assert time.perf_counter() - start < 2.5
     with pytest.raises(RuntimeError, match="no batch within timeout"):
         list(DataLoader(Slow(60), 2, **PROCESSES, timeout=2))
-    assert time.perf_counter() - start < 15
+    assert time.perf_counter() - start < 30
 
 
 def test_a_killed_process_is_reported():
