@@ -1,0 +1,1 @@
+"""Layers, losses and what they are made of, under PyTorch's names."""
