@@ -1,0 +1,145 @@
+"""Distances and angles between vectors, and the losses that compare pairs and triplets of them."""
+
+from __future__ import annotations
+
+from ..tensor import Tensor
+from .elementwise import clamp_min, maximum, minimum, rsqrt, where
+from .losses import reduced, reduction_of
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Cosine of the angle between x1 and x2 over `dim`; lengths count as eps at least.  Shapes broadcast."""
+    for x in (x1, x2):
+        if not x.is_floating_point():
+            raise RuntimeError(f"cosine_similarity: expected floating tensors, got {x.dtype}")
+    unit1, unit2 = (x / maximum(x.norm(2, dim, keepdim=True), eps) for x in _broadcast(x1, x2))
+    return (unit1 * unit2).sum(dim)
+
+
+def _broadcast(x1, x2):
+    from .shape import broadcast_tensors
+
+    return broadcast_tensors(x1, x2)
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """The p-norm of x1 - x2 + eps over the last dimension.  x1, x2: (*, D), shapes that broadcast -> (*)."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+# ---------------------------------------------------------------- pairs
+def _same_ndim(name, **tensors):
+    if len({t.ndim for t in tensors.values()}) > 1:
+        got = ", ".join(f"{n} {tuple(t.shape)}" for n, t in tensors.items())
+        raise RuntimeError(f"{name}: expected equal numbers of dimensions, got {got}")
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin - target (input1 - input2)); target 1: input1 should rank higher, -1: lower."""
+    name = "margin_ranking_loss"
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    _same_ndim(name, input1=input1, input2=input2, target=target)
+    return reduced(clamp_min(-target * (input1 - input2) + margin, 0), reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """input, a distance, where target is 1 (alike); max(0, margin - input) where it is -1 (different)."""
+    reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
+    apart = where(target != 1, clamp_min(margin - input, 0), 0)
+    return reduced(apart + where(target != -1, input, 0), reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 - cos(input1, input2) where target is 1; max(0, cos - margin) where it is -1.
+
+    input1, input2: (N, D), target: (N,); or (D,), (D,), ().
+    """
+    name = "cosine_embedding_loss"
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    shapes = f"{tuple(input1.shape)}, {tuple(input2.shape)}, {tuple(target.shape)}"
+    if target.ndim > 1 or {input1.ndim, input2.ndim} != {target.ndim + 1}:
+        raise RuntimeError(f"{name}: expected (N, D), (N, D), (N,) or (D,), (D,), (), got {shapes}")
+    eps = 1e-12
+    lengths = ((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)
+    cosine = (input1 * input2).sum(-1) * rsqrt(lengths)
+    alike = where(target == 1, 1 - cosine, 0)
+    return reduced(alike + where(target == -1, clamp_min(cosine - margin, 0), 0), reduction)
+
+
+# ---------------------------------------------------------------- triplets
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the distance by p-norm.
+
+    (N, D) each, or (D,).  swap: the negative's distance is that to the nearer of anchor and positive (Balntas 2016).
+    """
+    return triplet_margin_with_distance_loss(
+        anchor,
+        positive,
+        negative,
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
+        margin=margin,
+        swap=swap,
+        reduction=reduction_of("triplet_margin_loss", reduction, size_average, reduce),
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function=None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """As `triplet_margin_loss`, by any distance: a function of two tensors."""
+    name = "triplet_margin_loss"
+    reduction = reduction_of(name, reduction)
+    if margin <= 0:
+        raise ValueError(f"{name}: margin must be positive, got {margin}")
+    _same_ndim(name, anchor=anchor, positive=positive, negative=negative)
+    distance = distance_function or pairwise_distance
+    far = distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return reduced(clamp_min(margin + distance(anchor, positive) - far, 0), reduction)
+
+
+__all__ = ["cosine_similarity", "pairwise_distance"]
