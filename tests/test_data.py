@@ -222,10 +222,10 @@ def test_a_collate_error_names_the_items():
 @pytest.mark.parametrize("workers", [THREADS, PROCESSES])
 def test_stopping_early_waits_for_one_item_only(workers):
     batches = [[0], list(range(1, 200)), list(range(200, 400))]  # 0.05 s, then 10 s each
-    for _ in DataLoader(Slow(0.05, 400), batch_sampler=batches, **workers):
-        break
+    iterator = iter(DataLoader(Slow(0.05, 400), batch_sampler=batches, **workers))
+    next(iterator)
     start = time.perf_counter()
-    del _
+    del iterator
     assert time.perf_counter() - start < 5
     loaded = Slow.loaded
     time.sleep(0.2)
