@@ -243,8 +243,10 @@ def test_timeout_of_a_hung_worker():
 
 
 def test_a_killed_process_is_reported():
+    loader = DataLoader(Killed(), 4, **PROCESSES, persistent_workers=True)
     with pytest.raises(RuntimeError, match="a worker process died"):
-        list(DataLoader(Killed(), 4, **PROCESSES))
+        list(loader)
+    assert not loader._workers.close.alive, "the next epoch starts new ones"
 
 
 def test_a_dataset_that_cannot_be_sent_is_reported():

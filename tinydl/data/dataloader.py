@@ -135,6 +135,7 @@ class DataLoader:
             if isinstance(order, Sampler):
                 order.begin(self._seed, epoch)
             keys = itertools.islice(order, position, None)
+            keys = map(list, keys) if self._batched else keys
         return (Job(run, epoch, k) for k in keys)
 
     def _batches(self, epoch: int, position: int) -> Iterator:

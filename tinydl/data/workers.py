@@ -250,6 +250,7 @@ class Workers:
         try:
             return future.result(self.timeout or None)
         except futures.BrokenExecutor as error:
+            self.abandon()
             raise RuntimeError(_DIED) from error
         except TimeoutError:
             if future.done():  # the dataset's own
