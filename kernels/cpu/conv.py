@@ -15,10 +15,10 @@ from math import prod
 import numpy as np
 from numba import prange
 
+from .arrays import FLOATS, plain
 from .jit import jit
 from .microkernel import DOT, MR, STRIP_BYTES, address, dot_tile, outer_tile, strip
 from .strips import Plane, locate, new_plan, pack, tables, unpack
-from .window import FLOATS, plain
 
 PACKED = 1 << 18  # bytes of packed pixels that a job works on: they stay in the second-level cache
 JOBS = 16  # jobs that a call is cut into where it can be: the same at every number of threads

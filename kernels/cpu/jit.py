@@ -78,7 +78,7 @@ def fingerprint() -> str:
     parts = [numba.__version__, sys.version, binding.get_host_cpu_name()]
     parts += [binding.get_host_cpu_features().flatten(), f"bounds={numba.config.BOUNDSCHECK}"]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -208,7 +208,7 @@ def _listen() -> None:
         @staticmethod
         def name(event):
             function = event.data["dispatcher"].py_func
-            ours = function.__module__.startswith(__package__ + ".")
+            ours = function.__module__.startswith(__package__.removesuffix("cpu"))
             return _kernel_name(function) if ours else None
 
         def say(self, name):

@@ -6,13 +6,16 @@ Planes are independent, so each is one job. The pairs that are each other's grad
     avg_pool          y[p] = sum_t x[taps] / n[p] avg_pool_spread    x[taps] += y[p] / n[p]
 """
 
+from functools import lru_cache, reduce
 from math import prod
 
 import numpy as np
 from numba import prange
 
+from ..window import taps
+from .arrays import FLOATS, plain
 from .jit import jit
-from .window import FLOATS, plain, taps_of_output
+
 
 
 def max_pool(x, window):
@@ -46,21 +49,22 @@ def max_pool_scatter(g, winners, image):
     return x
 
 
-def avg_pool(x, window):
-    """x (N, C, *image) -> (N, C, *out): sums over the windows, divided by `window.divisors(dtype)`."""
+def avg_pool(x, window, counts):
+    """x (N, C, *image) -> (N, C, *out): sums over the windows, divided by the product of
+    `counts`, which holds for each dimension a number for each output."""
     if x.dtype not in FLOATS:
         return NotImplemented
     y = np.empty((*x.shape[:2], *window.out), x.dtype)
-    _average(_planes(x), taps_of_output(window), _divisors(window, x.dtype), _planes(y))
+    _average(_planes(x), taps_of_output(window), _divisors(counts, x.dtype), _planes(y))
     return y
 
 
-def avg_pool_spread(g, window):
+def avg_pool_spread(g, window, counts):
     """g (N, C, *out) -> (N, C, *image): the adjoint of avg_pool."""
     if g.dtype not in FLOATS:
         return NotImplemented
     x = np.empty((*g.shape[:2], *window.image), g.dtype)
-    _spread(_planes(g), taps_of_output(window), _divisors(window, g.dtype), _planes(x))
+    _spread(_planes(g), taps_of_output(window), _divisors(counts, g.dtype), _planes(x))
     return x
 
 
@@ -68,14 +72,15 @@ def _planes(x):
     return plain(x).reshape(prod(x.shape[:2]), prod(x.shape[2:]))
 
 
-def _divisors(window, dtype):
-    """How many numbers each output is the mean of: the product over the dimensions, unless given."""
-    counts = np.ones(1)
-    for d in range(len(window.image)):
-        counts = np.outer(counts, window.counts(d)).reshape(-1)
-    if window.divisor is not None:
-        counts[:] = window.divisor
-    return counts.astype(dtype)
+def _divisors(counts, dtype):
+    """What each output is divided by: the product of the counts of its dimensions."""
+    return reduce(np.multiply.outer, counts, np.ones(())).reshape(-1).astype(dtype)
+
+
+@lru_cache(maxsize=32)
+def taps_of_output(window):
+    """(P, T): the table of the window, the taps of one output side by side."""
+    return taps(window).T.copy()
 
 
 @jit(parallel=True)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..window import taps
 from .jit import jit
 from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, put_masked, strip
-from .window import taps
 
 RUNS = 3  # a vector of pixels that crosses two row ends of its image
 LANES = 2 * RUNS  # where the positions begin in a row of a plan

@@ -1,0 +1,28 @@
+"""A window that slides over an image: which input each tap of each output reads.
+
+A window has `image` and `out` (the input's and the output's plane) and `spans(d)`: for each output
+position along dimension d the range of input positions under it, which may reach outside of the
+image. Stride, padding, dilation, adaptive bins, the number of dimensions: all is in this table.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+
+@lru_cache(maxsize=32)
+def taps(window) -> np.ndarray:
+    """(T, P) int64: flat input position under tap t of output p, -1 where there is none."""
+    flat = np.zeros((1, 1), np.int64)
+    for d, size in enumerate(window.image):
+        spans = window.spans(d)
+        here = np.full((max(map(len, spans), default=0), len(spans)), -1, np.int64)
+        for o, span in enumerate(spans):
+            here[: len(span), o] = span
+        here[here >= size] = -1
+        # both tables side by side: taps (t, k) and outputs (p, o), each flattened
+        before, here = flat[:, None, :, None], here[None, :, None, :]
+        flat = np.where((before < 0) | (here < 0), -1, before * size + here)
+        flat = flat.reshape(flat.shape[0] * flat.shape[1], -1)
+    flat.flags.writeable = False
+    return flat
