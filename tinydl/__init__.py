@@ -28,7 +28,9 @@ from .dtype import (
     short,
     uint8,
 )
+from .ops.activation import *  # noqa: F403
 from .ops.creation import *  # noqa: F403
+from .ops.decompose import *  # noqa: F403
 from .ops.elementwise import *  # noqa: F403
 from .ops.index import *  # noqa: F403
 from .ops.linalg import *  # noqa: F403
@@ -41,5 +43,6 @@ from .tensor import Size, Tensor
 from .version import __version__
 
 from .ops import methods  # isort: skip  # noqa: F401  (gives Tensor its methods)
+from . import linalg  # isort: skip
 
 float, int, bool = float32, int32, bool_  # PyTorch's names of types

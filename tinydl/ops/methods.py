@@ -13,11 +13,11 @@ from .. import dtype as dtypes
 from ..autograd.views import in_place, write
 from ..device import device as find_device
 from ..tensor import Tensor, wrap
-from . import creation, elementwise, linalg, reduce, shape
+from . import activation, creation, decompose, elementwise, linalg, reduce, shape
 from . import index as indexing
 from . import order, scan, random
 
-FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random)
+FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random, activation, decompose)
 
 # methods that write in place: NAME_ overwrites the tensor with what NAME gives
 IN_PLACE = """
@@ -26,7 +26,7 @@ atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or bitwise_xor ceil cla
 cos cosh cumprod cumsum digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor floor_divide fmod
 frac ge gt hypot index_add index_copy index_fill index_put ldexp le lerp lgamma log log10 log1p log2 logical_and
 logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul multiply nan_to_num ne neg negative pow
-reciprocal remainder round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub
+reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub
 subtract tan tanh tril triu true_divide trunc xlogy
 """.split()
 
