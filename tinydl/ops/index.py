@@ -1,6 +1,8 @@
-"""(being written)"""
+"""Elements read and written by indices and masks."""
 
-__all__ = []
-def get_item(x, index): ...
-def set_item(x, index, value): ...
-def nonzero(x, *, as_tuple=False): ...
+from . import gathering, getitem, selection
+from .gathering import *  # noqa: F403
+from .getitem import *  # noqa: F403
+from .selection import *  # noqa: F403
+
+__all__ = ["index_put", *gathering.__all__, *selection.__all__]

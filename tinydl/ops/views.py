@@ -153,7 +153,7 @@ def complete(name, count, shape):
     return tuple(count // known if n == -1 else n for n in shape)
 
 
-def broadcast_shape(name, *shapes):
+def broadcast_shape(name, *shapes, error=RuntimeError):
     """The shape to which all shapes broadcast."""
     longest = max(map(len, shapes), default=0)
     result = [1] * longest
@@ -161,7 +161,7 @@ def broadcast_shape(name, *shapes):
         for i, n in enumerate(shape, longest - len(shape)):
             if n != 1 and result[i] not in (1, n):
                 got = " and ".join(str(tuple(s)) for s in shapes)
-                raise RuntimeError(f"{name}: shapes {got} do not broadcast: sizes must be equal, or one of them 1")
+                raise error(f"{name}: shapes {got} do not broadcast: sizes must be equal, or one of them 1")
             result[i] = result[i] if n == 1 else n
     return tuple(result)
 
