@@ -113,7 +113,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 def _usual_dim(dim, ndim):
-    """PyTorch's old choice where no dimension is given: the classes of (C,), (N, C), (C, H, W), (N, C, H, W)."""
+    """Where no dimension is given, PyTorch's old choice: that of C in (C,), (N, C), (C, H, W), ..."""
     return dim if dim is not None else 0 if ndim in (0, 1, 3) else 1
 
 
@@ -135,7 +135,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype=N
 def gumbel_softmax(
     logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
 ) -> Tensor:
-    """A random point of the simplex, near a corner for small tau (Jang 2016).  logits: any shape -> same shape.
+    """A random point of the simplex, near a corner for small tau (Jang 2016).  -> shape of logits.
 
     hard: one-hot values, with the gradient of the soft ones.  eps is not used, as in PyTorch.
     """

@@ -81,7 +81,7 @@ def rrelu(
     training: bool = False,
     inplace: bool = False,
 ) -> Tensor:
-    """Leaky ReLU whose slope is drawn from [lower, upper] for each element; outside training their mean."""
+    """Leaky ReLU whose slope is drawn from [lower, upper]; outside training it is the mean."""
     if lower > upper:
         raise RuntimeError(f"rrelu: lower {lower} is greater than upper {upper}")
     if not training:
@@ -105,7 +105,8 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     C = x.shape[1] if x.ndim > 1 else 1
     if weight.numel() not in (1, C):
         raise RuntimeError(
-            f"prelu: weight has {weight.numel()} elements, expected 1 or {C}, the channels of the input "
+            f"prelu: weight has {weight.numel()} elements, expected 1 or {C}, one for each "
+            f"channel of the input "
             f"(shape {tuple(x.shape)})"
         )
     if weight.numel() > 1:
@@ -126,7 +127,7 @@ elu_.grads(
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where positive, else alpha * (exp(input) - 1) (Clevert 2015).  Any shape -> same shape."""
+    """input where positive, else alpha * (exp(input) - 1) (Clevert 2015)."""
     return chosen(elu_, input, inplace, alpha, 1.0, 1.0)
 
 
@@ -169,7 +170,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - tanh(input)
 
 
-# ---------------------------------------------------------------- smooth ones and their piecewise likenesses
+# ---------------------------------------------------------------- smooth, and piecewise alike
 @op(promote=floating)
 def softplus_(xp, x: Array, beta, threshold):
     """log(1 + exp(beta x)) / beta, and x where beta x exceeds the threshold."""
@@ -206,7 +207,7 @@ def softsign(input: Tensor) -> Tensor:
 
 @fused
 def gelu_(x: Array, approximate):
-    """x times the normal distribution's probability of less than x, or its approximation by tanh."""
+    """x times the probability that a normal number is less than x."""
     if approximate == "tanh":
         return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
     return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))

@@ -15,19 +15,21 @@ def _check_batch(name, input, target):
     """input (N, C, *) or (C,), target (N, *) or ()."""
     if not input.ndim or target.ndim != max(input.ndim - 1, 0):
         raise RuntimeError(
-            f"{name}: expected input (N, C, *) with target (N, *), or (C,) with (), got {tuple(input.shape)} and "
+            f"{name}: expected input (N, C, *) with target (N, *), or (C,) with (), got "
+            f"{tuple(input.shape)} and "
             f"{tuple(target.shape)}"
         )
     expected = (*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()
     if tuple(target.shape) != tuple(expected):
         raise (ValueError if target.shape[:1] != expected[:1] else RuntimeError)(
-            f"{name}: expected a target of shape {tuple(expected)} for input {tuple(input.shape)}, got "
+            f"{name}: expected a target of shape {tuple(expected)} for input "
+            f"{tuple(input.shape)}, got "
             f"{tuple(target.shape)}"
         )
 
 
 def _check_classes(name, target, C, ignore_index=None):
-    """IndexError for a class that is none of the C.  A GPU is not waited for: there the look-up sees to it."""
+    """IndexError for a class that is none of the C; a GPU is not waited for to look."""
     if target.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(f"{name}: expected int64 classes, got {target.dtype}")
     if target.device.type != "cpu":
@@ -54,7 +56,7 @@ def _channels_last(weight, ndim):
 
 # ---------------------------------------------------------------- one class of C
 def _chosen(x, target, weight, ignore_index):
-    """x at the target class, and the weight of each target, 0 for those to be ignored: both (N, *)."""
+    """x at the target class; the weight of each target, 0 for those to ignore: both (N, *)."""
     counts = target != ignore_index
     safe = where(counts, target, 0).to("int64")
     picked = x.gather(1, safe.unsqueeze(1)).squeeze(1)
@@ -99,7 +101,7 @@ def nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """-input at the target class; the mean is weighted.  input: log-probabilities (N, C, *) or (C,).
+    """-input at the target class.  input: log-probabilities (N, C, *) or (C,).
 
     target: classes (N, *) or (), weight: (C,).  Targets of ignore_index count for nothing.
     """
@@ -127,8 +129,9 @@ def cross_entropy(
 ) -> Tensor:
     """-log softmax(input) at the target.  input: logits (N, C, *) or (C,).
 
-    target: classes (N, *) or (), or probabilities in the shape of input; weight: (C,).  Targets of ignore_index count
-    for nothing.  label_smoothing: this part of the target is spread over all classes (Szegedy 2015).
+    target: classes (N, *) or (), or probabilities in the shape of input; weight: (C,).  Targets of
+    ignore_index count for nothing.  label_smoothing: this part of the target is spread over all
+    classes (Szegedy 2015).
     """
     name = "cross_entropy"
     reduction = reduction_of(name, reduction, size_average, reduce)
@@ -137,7 +140,8 @@ def cross_entropy(
     soft = input.shape == target.shape
     if soft and not target.is_floating_point():
         raise RuntimeError(
-            f"{name}: a target in the shape of input holds probabilities and must be floating, got {target.dtype}"
+            f"{name}: a target in the shape of input holds probabilities and must be floating, "
+            f"got {target.dtype}"
         )
     if not soft:
         _check_batch(name, input, target)
@@ -155,7 +159,7 @@ def cross_entropy(
 
 
 def soft_cross_entropy(x, target, weight, reduction, label_smoothing):
-    """Cross-entropy of logits and class probabilities, both (N, C, *); the mean is over all but the classes."""
+    """Cross-entropy of logits and class probabilities, both (N, C, *)."""
     C = x.shape[1]
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / C
@@ -224,7 +228,8 @@ def multilabel_margin_loss(
     _check_rows(name, input)
     if input.shape != target.shape:
         raise RuntimeError(
-            f"{name}: target must have the shape of input {tuple(input.shape)}, got {tuple(target.shape)}"
+            f"{name}: target must have the shape of input {tuple(input.shape)}, got "
+            f"{tuple(target.shape)}"
         )
     single = input.ndim == 1
     x, y = (input.unsqueeze(0), target.unsqueeze(0)) if single else (input, target)

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification (Graves 2006): the likelihood of a label sequence without its alignment."""
+"""Connectionist temporal classification (Graves 2006): a label sequence without alignment."""
 
 from __future__ import annotations
 
@@ -88,17 +88,19 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
-    """-log P(targets | log_probs), summed over all alignments.  'mean' divides by the target's length first.
+    """-log P(targets | log_probs), the sum over all alignments.
 
-    log_probs: (T, N, C) or (T, C), logarithms of probabilities; targets: (N, S), (sum of lengths,) or (S,); lengths:
-    (N,), as tensors or tuples.  zero_infinity: impossible targets (too long for T) give 0 in place of infinity.
-    The gradient is that of log_probs which stay normalised, as PyTorch's.
+    log_probs: (T, N, C) or (T, C), logarithms of probabilities; targets: (N, S), (sum of
+    lengths,) or (S,); lengths: (N,), as tensors or tuples.  'mean' divides by the target's length
+    first.  zero_infinity: targets too long for T give 0 in place of infinity.  The gradient is
+    that of log_probs which stay normalised, as PyTorch's.
     """
     name = "ctc_loss"
     reduction = reduction_of(name, reduction)
     if not log_probs.is_floating_point() or log_probs.ndim not in (2, 3):
         raise RuntimeError(
-            f"{name}: expected floating log_probs (T, N, C) or (T, C), got {log_probs.dtype} {tuple(log_probs.shape)}"
+            f"{name}: expected floating log_probs (T, N, C) or (T, C), got {log_probs.dtype} "
+            f"{tuple(log_probs.shape)}"
         )
     if targets.is_floating_point():
         raise RuntimeError(f"{name}: targets must be integers, got {targets.dtype}")
@@ -112,7 +114,8 @@ def ctc_loss(
     S_list = _lengths(name, target_lengths, most, N, "target")
     if targets.ndim == 1 and sum(S_list) != targets.numel() and not single:
         raise RuntimeError(
-            f"{name}: {targets.numel()} targets in a row, but target_lengths add up to {sum(S_list)}"
+            f"{name}: {targets.numel()} targets in a row, but target_lengths add up to "
+            f"{sum(S_list)}"
         )
     if targets.ndim == 2 and targets.shape[0] != N:
         raise RuntimeError(f"{name}: expected targets for {N} samples, got {tuple(targets.shape)}")
@@ -121,7 +124,7 @@ def ctc_loss(
     T_of, S_of = tensor(T_list, **device), tensor(S_list, **device)
     labels = where(arange(labels.shape[1], **device) < S_of.reshape(-1, 1), labels, blank)
     loss = _likelihood(x, labels.to("int64"), T_of, S_of, blank)
-    # sum(exp(x)) - 1 is 0 for probabilities; its gradient makes the whole that along normalised ones
+    # sum(exp(x)) - 1 is 0 for probabilities; with its gradient, the whole stays among them
     used = (arange(T, **device).reshape(-1, 1) < T_of) & (loss < math.inf)
     total = where(used.unsqueeze(2), exp(x), 0).sum((0, 2))
     loss = loss + (total - total.detach())

@@ -1,4 +1,4 @@
-"""Tables looked up by index, alone (`embedding`) or in bags (`embedding_bag`); linear and bilinear maps."""
+"""Tables looked up by index, singly or in bags; linear and bilinear maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _check_index(name, index):
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at the class of each element, else 0.  input: integers of any shape -> int64 of shape (*, num_classes).
+    """1 at the class of each element, else 0.  input: int64 (*) -> int64 (*, num_classes).
 
     num_classes=-1: one more than the largest class.  RuntimeError for a class outside.
     """
@@ -32,7 +32,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         low, high = input.min().item(), input.max().item()
         if low < 0 or high >= num_classes:
             raise RuntimeError(
-                f"one_hot: classes must lie in [0, {num_classes - 1}], got {low if low < 0 else high}"
+                f"one_hot: classes must lie in [0, {num_classes - 1}], got "
+                f"{low if low < 0 else high}"
             )
     return (input.unsqueeze(-1) == arange(num_classes, device=input.device)).to("int64")
 
@@ -71,7 +72,8 @@ def _rows(name, index, weight, padding_idx, scale_grad_by_freq, real=None):
         raise RuntimeError(f"{name}: weight must be 2-d, got shape {tuple(weight.shape)}")
     if padding_idx is not None and not -len(weight) <= padding_idx < len(weight):
         raise AssertionError(
-            f"{name}: padding_idx must lie within the {len(weight)} rows of weight, got {padding_idx}"
+            f"{name}: padding_idx must lie within the {len(weight)} rows of weight, got "
+            f"{padding_idx}"
         )
     flat = index.reshape(-1)
     y = weight.index_select(0, flat)
@@ -94,10 +96,11 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Rows of `weight` (V, D) at the indices `input` (*) -> (*, D).  IndexError for an index outside.
+    """Rows of `weight` (V, D) at the indices `input` (*) -> (*, D).  IndexError outside V.
 
     The row of padding_idx gets no gradient.  max_norm: longer rows are first shortened, in place.
-    scale_grad_by_freq: gradients are divided by how often their row occurs.  Gradients are dense, also with `sparse`.
+    scale_grad_by_freq: gradients are divided by how often their row occurs.  Gradients are dense,
+    also with `sparse`.
     """
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
@@ -124,7 +127,7 @@ def _as_rows(index, weights, offsets, include_last_offset):
     place = begin.reshape(-1, 1) + arange(longest, dtype=offsets.dtype, device=index.device)
     real = place < end[: len(starts)].reshape(-1, 1)
     place = where(real, place, 0)
-    pick = lambda v: v.index_select(0, place.reshape(-1)).reshape(place.shape)  # noqa: E731
+    pick = lambda v: v.index_select(0, place.reshape(-1)).reshape(place.shape)
     return pick(index), None if weights is None else pick(weights), real
 
 
@@ -143,7 +146,8 @@ def embedding_bag(
 ) -> Tensor:
     """Sum, mean or max of the rows of each bag.  weight: (V, D) -> (bags, D).
 
-    input: (bags, length), or (n,) with `offsets`, where each bag starts.  Rows of padding_idx take no part.
+    input: (bags, length), or (n,) with `offsets`, where each bag starts.  Rows of padding_idx take
+    no part.
     """
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max', got {mode!r}")
@@ -153,14 +157,16 @@ def embedding_bag(
         )
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         raise ValueError(
-            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the shape of input, "
+            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the "
+            "shape of input, "
             f"{tuple(input.shape)}"
         )
     if mode == "max" and (scale_grad_by_freq or sparse):
         raise ValueError("embedding_bag: mode 'max' goes without scale_grad_by_freq and sparse")
     if input.ndim not in (1, 2) or (input.ndim == 1) == (offsets is None):
         raise ValueError(
-            f"embedding_bag: expected input (bags, length), or input (n,) with offsets; got input {tuple(input.shape)} "
+            "embedding_bag: expected input (bags, length), or input (n,) with offsets; got input "
+            f"{tuple(input.shape)} "
             f"{'without' if offsets is None else 'with'} offsets"
         )
     if offsets is not None and offsets.ndim != 1:
@@ -183,7 +189,7 @@ def embedding_bag(
 
 
 def _pooled(rows, real, mode):
-    """rows (bags, length, D) brought together over the length, where they are real; an empty bag gives 0."""
+    """rows (bags, length, D) brought together where they are real; an empty bag gives 0."""
     if not rows.shape[1]:
         return rows.sum(1)
     if mode == "max":
@@ -195,10 +201,11 @@ def _pooled(rows, real, mode):
 
 # ---------------------------------------------------------------- linear maps
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input @ weight^T + bias.  input: (*, H_in), weight: (H_out, H_in), bias: (H_out,) -> (*, H_out)."""
+    """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
     if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
-            f"linear: input {tuple(input.shape)} ends in {tuple(input.shape[-1:])}, weight {tuple(weight.shape)} "
+            f"linear: input {tuple(input.shape)} ends in {tuple(input.shape[-1:])}, weight "
+            f"{tuple(weight.shape)} "
             f"expects {tuple(weight.shape[-1:])}"
         )
     y = input @ (weight.transpose(0, 1) if weight.ndim == 2 else weight)
@@ -212,15 +219,17 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input1^T W_o input2 + bias_o for each output o.  (*, H1), (*, H2), weight (O, H1, H2) -> (*, O)."""
+    """input1^T W_o input2 + bias_o for each o.  (*, H1), (*, H2), (O, H1, H2) -> (*, O)."""
     if input1.shape[:-1] != input2.shape[:-1]:
         raise RuntimeError(
-            f"bilinear: inputs must agree but for the last dimension, got {tuple(input1.shape)} and "
+            f"bilinear: inputs must agree but for the last dimension, got {tuple(input1.shape)} "
+            "and "
             f"{tuple(input2.shape)}"
         )
     if weight.ndim != 3 or tuple(weight.shape[1:]) != (input1.shape[-1], input2.shape[-1]):
         raise RuntimeError(
-            f"bilinear: expected weight (O, {input1.shape[-1]}, {input2.shape[-1]}), got {tuple(weight.shape)}"
+            f"bilinear: expected weight (O, {input1.shape[-1]}, {input2.shape[-1]}), got "
+            f"{tuple(weight.shape)}"
         )
     O, H1, H2 = weight.shape
     a, b = input1.reshape(-1, H1), input2.reshape(-1, 1, H2)

@@ -48,10 +48,11 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """input at the places of `grid`, whose last dimension holds (x, y[, z]) from -1 to 1 across the image.
+    """input at the places of `grid`: (x, y) or (x, y, z), from -1 to 1 across the image.
 
-    input: (N, C, H, W) or (N, C, D, H, W); grid: (N, *, 2 or 3) -> (N, C, *).  mode: 'bilinear', 'nearest' or
-    'bicubic' (images only); padding_mode, for places outside: 'zeros', 'border' or 'reflection'.
+    input: (N, C, H, W) or (N, C, D, H, W); grid: (N, *, 2 or 3) -> (N, C, *).  mode: 'bilinear',
+    'nearest' or 'bicubic' (images only); padding_mode, for places outside: 'zeros', 'border' or
+    'reflection'.
     """
     for name, value, known in (
         ("mode", mode, ("bilinear", "nearest", "bicubic")),
@@ -62,12 +63,14 @@ def grid_sample(
     count = input.ndim - 2
     if count not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != count:
         raise RuntimeError(
-            "grid_sample: expected input (N, C, H, W) with grid (N, H, W, 2), or one dimension more, got "
+            "grid_sample: expected input (N, C, H, W) with grid (N, H, W, 2), or one dimension "
+            "more, got "
             f"{tuple(input.shape)} and {tuple(grid.shape)}"
         )
     if grid.shape[0] != input.shape[0] or grid.dtype != input.dtype or 0 in input.shape[2:]:
         raise RuntimeError(
-            "grid_sample: input and grid must agree in batch and dtype, and the image must not be empty, got "
+            "grid_sample: input and grid must agree in batch and dtype, and the image must not "
+            "be empty, got "
             f"{tuple(input.shape)} {input.dtype} and {tuple(grid.shape)} {grid.dtype}"
         )
     if mode == "bicubic" and count != 2:
@@ -105,7 +108,8 @@ def _at(corner, sizes):
 def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tensor:
     """The grid for `grid_sample` by which affine maps move an image.
 
-    theta: (N, 2, 3) for size (N, C, H, W), (N, 3, 4) for (N, C, D, H, W) -> (N, H, W, 2) or (N, D, H, W, 3).
+    theta: (N, 2, 3) for size (N, C, H, W), (N, 3, 4) for (N, C, D, H, W) -> (N, H, W, 2) or (N, D,
+    H, W, 3).
     """
     if not theta.is_floating_point():
         raise ValueError(f"affine_grid: theta must be floating, got {theta.dtype}")

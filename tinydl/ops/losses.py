@@ -1,6 +1,7 @@
 """Losses of predictions element by element: regression, likelihoods, binary classification.
 
-Each takes `reduction`: 'mean', 'sum' or 'none' (one value an element), and PyTorch's old size_average and reduce.
+Each takes `reduction`: 'mean', 'sum' or 'none' (one value an element), and PyTorch's old
+size_average and reduce.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def reduced(loss, reduction):
 def _warn_of_shapes(name, input, target):
     if input.shape != target.shape:
         warnings.warn(
-            f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} differ in shape and are broadcast; "
+            f"{name}: input {tuple(input.shape)} and target {tuple(target.shape)} differ in shape "
+            "and are broadcast; "
             "this is rarely meant",
             stacklevel=3,
         )
@@ -46,12 +48,13 @@ def _warn_of_shapes(name, input, target):
 def _same_shape(name, input, target, error=ValueError):
     if input.shape != target.shape:
         raise error(
-            f"{name}: target must have the shape of input {tuple(input.shape)}, got {tuple(target.shape)}"
+            f"{name}: target must have the shape of input {tuple(input.shape)}, got "
+            f"{tuple(target.shape)}"
         )
 
 
 def _refuse(name, wrong, what):
-    """ValueError where an element is wrong; on a GPU it is not looked at, as that would wait for it."""
+    """RuntimeError where an element is wrong; a GPU is not waited for to look."""
     if wrong.device.type == "cpu" and wrong.any().item():
         raise RuntimeError(f"{name}: {what}")
 
@@ -167,9 +170,10 @@ def gaussian_nll_loss(
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:
-    """-log p(target) for the normal distribution of mean input and variance `var`, at least eps (Nix 1994).
+    """-log p(target), normally distributed with mean input and variance max(var, eps) (Nix 1994).
 
-    var: shape of input, or without its last dimension, or of size 1 in one dimension.  full: with log(2 pi) / 2.
+    var: shape of input, or without its last dimension, or of size 1 in one dimension.  full: with
+    log(2 pi) / 2.
     """
     reduction = reduction_of("gaussian_nll_loss", reduction)
     if not isinstance(var, Tensor):
@@ -199,9 +203,10 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:
-    """target (log target - input), input a log-probability: summed, the divergence of Kullback and Leibler.
+    """target (log target - input), input a log-probability: the Kullback-Leibler divergence.
 
-    log_target: target is a log-probability, too.  'batchmean' divides the sum by the batch; 'mean' by all elements.
+    log_target: target is a log-probability, too.  'batchmean' divides the sum by the batch; 'mean'
+    by all elements.
     """
     reduction = reduction_of("kl_div", reduction, size_average, reduce, also=("batchmean",))
     if log_target:
@@ -265,7 +270,7 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """-w t log s(x) - (1 - t) log(1 - s(x)), s the logistic function, x input, t target, w pos_weight.
+    """-w t log s(x) - (1 - t) log(1 - s(x)); x input, t target, w pos_weight, s the sigmoid.
 
     input, target: equal shapes; weight and pos_weight broadcast.
     """
@@ -299,7 +304,7 @@ def multilabel_soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Binary cross-entropy of logits, averaged over the C classes.  input, target: (*, C) -> (*)."""
+    """Binary cross-entropy of logits, averaged over C classes.  input, target: (*, C) -> (*)."""
     reduction = reduction_of("multilabel_soft_margin_loss", reduction, size_average, reduce)
     loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
     if weight is not None:

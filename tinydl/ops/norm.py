@@ -1,6 +1,7 @@
-"""Normalisation: to mean 0 and variance 1 over the batch, a layer, a group or an instance; to length 1.
+"""Normalisation: to mean 0 and variance 1 over a batch, layer, group or instance; to length 1.
 
-x: (N, C, *), * any number of further dimensions; weight and bias act for each channel, or for each element of a layer.
+x: (N, C, *), * any number of further dimensions; weight and bias act for each channel, or for each
+element of a layer.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _channels(x):
 
 @fused
 def batch_norm_(x: Array, weight: Array | None, bias: Array | None, eps):
-    """x normalised over all but its channels; the mean and the (biased) variance of each channel."""
+    """x normalised over all but its channels; mean and (biased) variance of each channel."""
     y, mean, var = _standardised(x, (0, *range(2, x.ndim)), eps)
     return _affine(y, weight, bias, _channels(x)), mean.reshape(-1), var.reshape(-1)
 
@@ -72,7 +73,8 @@ def _check_channels(name, x, **vectors):
     for what, v in vectors.items():
         if v is not None and tuple(v.shape) != (x.shape[1],):
             raise RuntimeError(
-                f"{name}: expected {what} of shape ({x.shape[1]},), one for each channel of the input "
+                f"{name}: expected {what} of shape ({x.shape[1]},), one for each "
+                f"channel of the input "
                 f"{tuple(x.shape)}, got {tuple(v.shape)}"
             )
 
@@ -85,7 +87,8 @@ def _check_layer(name, x, normalized_shape, **arrays):
         raise RuntimeError(f"{name}: normalized_shape must have at least one dimension")
     if tuple(x.shape[-len(shape) :]) != shape:
         raise RuntimeError(
-            f"{name}: normalized_shape is {shape}, but the input, shape {tuple(x.shape)}, does not end in it"
+            f"{name}: normalized_shape is {shape}, but the input, shape {tuple(x.shape)}, does "
+            "not end in it"
         )
     for what, a in arrays.items():
         if a is not None and tuple(a.shape) != shape:
@@ -98,7 +101,8 @@ def _check_layer(name, x, normalized_shape, **arrays):
 def _check_count(name, x, count, per):
     if count == 1:
         raise ValueError(
-            f"{name}: expected more than 1 value per {per} when training, got shape {tuple(x.shape)}"
+            f"{name}: expected more than 1 value per {per} when training, got shape "
+            f"{tuple(x.shape)}"
         )
 
 
@@ -120,9 +124,10 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise each channel over the batch (Ioffe 2015), or by the running statistics where not training.
+    """Normalise each channel over the batch (Ioffe 2015); outside training by running statistics.
 
-    input: (N, C, *) -> same shape.  Training moves running_mean and running_var (unbiased) by `momentum`.
+    input: (N, C, *) -> same shape.  Training moves running_mean and running_var (unbiased) by
+    `momentum`.
     """
     given = dict(running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     _check_channels("batch_norm", input, **given)
@@ -183,12 +188,13 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise each group of channels of each sample (Wu 2018).  input: (N, C, *) -> same shape."""
+    """Normalise each group of channels of each sample (Wu 2018).  (N, C, *) -> same shape."""
     _check_channels("group_norm", input, weight=weight, bias=bias)
     C = input.shape[1]
     if num_groups <= 0 or C % num_groups:
         raise RuntimeError(
-            f"group_norm: {C} channels (input {tuple(input.shape)}) cannot be divided among {num_groups} groups"
+            f"group_norm: {C} channels (input {tuple(input.shape)}) cannot be divided among "
+            f"{num_groups} groups"
         )
     if input.numel() == 0:
         return _affine(input, weight, bias, _channels(input))
@@ -203,7 +209,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise over the last dimensions, whose shape is `normalized_shape` (Ba 2016).  -> shape of input."""
+    """Normalise over the last dimensions, of `normalized_shape` (Ba 2016).  -> shape of input."""
     count = _check_layer("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     return layer_norm_(input, weight, bias, count, eps)
 
@@ -220,7 +226,7 @@ def rms_norm(
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """Divide by (k + alpha * mean square of `size` neighbouring channels) ** beta (Krizhevsky 2012).
+    """Divide by (k + alpha * mean square of `size` near channels) ** beta (Krizhevsky 2012).
 
     input: (N, C, *) with at least 3 dimensions -> same shape.
     """

@@ -7,10 +7,10 @@ from ..tensor import Tensor
 from . import shape
 
 
-# <pad(x), g> = <x, crop(g)>, and to crop is to pad by a negative width: the operation is its own family.
+# <pad(x), g> = <x, crop(g)>, and to crop is to pad by a negative width: a family of one.
 @op
 def constant_pad(xp, x: Array, widths, value):
-    """x with `value` around it: for each dimension a (width before, width after); negative ones crop."""
+    """x with `value` around it, in each dimension by (width before, after); negative: cropped."""
     out = xp.full([n + a + b for n, (a, b) in zip(x.shape, widths)], value, x.dtype)
     inner = tuple(slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(out.shape, widths))
     kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths))
@@ -64,10 +64,12 @@ def _extended(x, dim, before, after, mode):
 
 
 def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) -> Tensor:
-    """input with more around it.  pad: (before, after) for the last dimension, then the one before, ...
+    """input with more around it.
 
-    mode: 'constant' (filled with `value`, 0 by default), 'reflect' (the edge not repeated), 'replicate', 'circular'.
-    Negative widths crop.  RuntimeError where the widths do not fit the shape.
+    pad: (before, after) for the last dimension, then for the one before it, and so on.
+    mode: 'constant' (filled with `value`, 0 by default), 'reflect' (the edge not repeated),
+    'replicate', 'circular'. Negative widths crop.  RuntimeError where the widths do not fit the
+    shape.
     """
     widths = tuple(n.__index__() for n in pad)
     count = len(widths) // 2
@@ -89,7 +91,8 @@ def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) 
         raise ValueError(f"pad: mode '{mode}' takes no value, got {value}")
     if not 1 <= count <= 3 or input.ndim - count not in (1, 2):
         raise NotImplementedError(
-            f"pad: mode '{mode}' pads the last 1 to 3 dimensions of (C, *) or (N, C, *), got widths {widths} for "
+            f"pad: mode '{mode}' pads the last 1 to 3 dimensions of (C, *) or (N, C, *), got "
+            f"widths {widths} for "
             f"shape {tuple(input.shape)}"
         )
     for dim, (before, after) in enumerate(pairs):

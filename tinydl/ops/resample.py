@@ -14,7 +14,7 @@ from .elementwise import abs, clamp, floor, sinc, where
 
 
 # ---------------------------------------------------------------- weighted sums along one dimension
-# Linear in x, hence <resample(x), g> = <x, resample_adjoint(g)>: each is the other's gradient, at every order.
+# Linear in x: <resample(x), g> = <x, resample_adjoint(g)>, each the other's gradient.
 @op
 def resample(xp, x: Array, index: Array, weight: Array | None, dim):
     """Sum over k of weight[k] * x at index[k], along `dim`.  index, weight: (K, new size)."""
@@ -29,7 +29,7 @@ def resample(xp, x: Array, index: Array, weight: Array | None, dim):
 
 @op
 def resample_adjoint(xp, g: Array, index: Array, weight: Array | None, dim, size):
-    """Each g spread over the places, in a dimension of `size`, from which `resample` would take it."""
+    """Each g given back to the places, of `size` along `dim`, from which `resample` takes."""
     hit = index[..., None] == xp.arange(size)
     matrix = (hit if weight is None else hit * weight[..., None]).sum(axis=0, dtype=g.dtype)
     return xp.ascontiguousarray(xp.moveaxis(xp.tensordot(g, matrix, ([dim], [0])), -1, dim))
@@ -69,13 +69,13 @@ _KERNELS = {
     "lanczos": (None, 3, _lanczos),
 }
 _MODES = {
-    "nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4, 5), "linear": (3,), "bilinear": (4,),
-    "trilinear": (5,), "bicubic": (4,), "lanczos": (4,),
+    "nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4, 5), "linear": (3,),
+    "bilinear": (4,), "trilinear": (5,), "bicubic": (4,), "lanczos": (4,),
 }  # fmt: skip
 
 
 def _nearest(x, dim, size, scale, exact):
-    """Indices (1, size) of the nearest old value; in float32, as PyTorch, so that ties fall alike."""
+    """Indices (1, size) of the nearest old value; by float32, so that ties fall as PyTorch's."""
     n = x.shape[dim]
     place = arange(size, dtype="float32", device=x.device)
     place = (place + 0.5 if exact else place) * _float32(scale)
@@ -102,7 +102,7 @@ def _taps(x, dim, size, scale, kind, align_corners):
 
 
 def _smooth_taps(x, dim, size, scale, kind):
-    """As `_taps`, with the kernel widened where the image shrinks, so that it averages what it drops."""
+    """As `_taps`, with the kernel widened where the image shrinks: it averages what it drops."""
     _, reach, kernel = _KERNELS[kind]
     n = x.shape[dim]
     widening = max(scale, 1.0)
@@ -123,7 +123,8 @@ def _sizes(name, given, x):
         return [given] * count
     if len(given) != count:
         raise ValueError(
-            f"interpolate: expected one {name} for each of {count} spatial dimensions of shape {tuple(x.shape)}, "
+            f"interpolate: expected one {name} for each of {count} spatial dimensions of shape "
+            f"{tuple(x.shape)}, "
             f"got {tuple(given)}"
         )
     return list(given)
@@ -140,15 +141,17 @@ def interpolate(
 ) -> Tensor:
     """input (N, C, *) at another resolution: of spatial `size`, or `scale_factor` times as large.
 
-    mode: 'nearest', 'nearest-exact', 'area', 'linear' (N, C, W), 'bilinear' and 'bicubic' (N, C, H, W), 'trilinear'
-    (N, C, D, H, W), 'lanczos' (with antialias).  ValueError for contradicting arguments.
+    mode: 'nearest', 'nearest-exact', 'area', 'linear' (N, C, W), 'bilinear' and 'bicubic' (N, C,
+    H, W), 'trilinear' (N, C, D, H, W), 'lanczos' (with antialias).  ValueError for contradicting
+    arguments.
     """
-    if mode not in _MODES or input.ndim not in _MODES[mode]:
-        wanted = _MODES.get(mode)
+    if mode not in _MODES:
+        known = ", ".join(_MODES)
+        raise NotImplementedError(f"interpolate: mode '{mode}' is unknown; there are {known}")
+    if input.ndim not in _MODES[mode]:
         raise NotImplementedError(
-            f"interpolate: mode '{mode}' is unknown; there are {', '.join(_MODES)}"
-            if wanted is None
-            else f"interpolate: mode '{mode}' needs {' or '.join(map(str, wanted))} dimensions, got {tuple(input.shape)}"
+            f"interpolate: mode '{mode}' needs {' or '.join(map(str, _MODES[mode]))} dimensions, "
+            f"got shape {tuple(input.shape)}"
         )
     _check_interpolate(
         input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
@@ -226,7 +229,8 @@ def upsample_bilinear(input: Tensor, size=None, scale_factor=None) -> Tensor:
 def _check_image(name, x, factor):
     if x.ndim < 3 or factor <= 0:
         raise RuntimeError(
-            f"{name}: expected (*, C, H, W) and a positive factor, got {tuple(x.shape)} and {factor}"
+            f"{name}: expected (*, C, H, W) and a positive factor, got {tuple(x.shape)} and "
+            f"{factor}"
         )
     return tuple(x.shape[:-3]), *x.shape[-3:]
 
@@ -257,7 +261,8 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels in turn from each of `groups` groups (Zhang 2017).  (N, C, *) -> same shape."""
     if input.ndim < 3 or groups <= 0 or input.shape[1] % groups:
         raise RuntimeError(
-            f"channel_shuffle: expected (N, C, *) with C a multiple of groups, got {tuple(input.shape)} and {groups}"
+            "channel_shuffle: expected (N, C, *) with C a multiple of groups, got "
+            f"{tuple(input.shape)} and {groups}"
         )
     N, C, *sizes = input.shape
     x = input.reshape(N, groups, C // groups, *sizes).transpose(1, 2)

@@ -8,7 +8,7 @@ from .losses import reduced, reduction_of
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Cosine of the angle between x1 and x2 over `dim`; lengths count as eps at least.  Shapes broadcast."""
+    """Cosine of the angle between x1 and x2 over `dim`; lengths are taken as at least eps."""
     for x in (x1, x2):
         if not x.is_floating_point():
             raise RuntimeError(f"cosine_similarity: expected floating tensors, got {x.dtype}")
@@ -25,7 +25,7 @@ def _broadcast(x1, x2):
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
-    """The p-norm of x1 - x2 + eps over the last dimension.  x1, x2: (*, D), shapes that broadcast -> (*)."""
+    """The p-norm of x1 - x2 + eps over the last dimension.  x1, x2: (*, D) -> (*)."""
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
@@ -60,7 +60,7 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """input, a distance, where target is 1 (alike); max(0, margin - input) where it is -1 (different)."""
+    """input, a distance, where target is 1 (alike); max(0, margin - input) where it is -1."""
     reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
     apart = where(target != 1, clamp_min(margin - input, 0), 0)
     return reduced(apart + where(target != -1, input, 0), reduction)
@@ -106,7 +106,8 @@ def triplet_margin_loss(
 ) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the distance by p-norm.
 
-    (N, D) each, or (D,).  swap: the negative's distance is that to the nearer of anchor and positive (Balntas 2016).
+    (N, D) each, or (D,).  swap: the negative's distance is that to the nearer of anchor and
+    positive (Balntas 2016).
     """
     return triplet_margin_with_distance_loss(
         anchor,
