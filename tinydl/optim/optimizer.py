@@ -1,0 +1,286 @@
+"""What all optimizers share: groups of parameters, state for each, checks, saving and loading."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any
+
+from ..autograd import enable_grad, no_grad
+from ..autograd.hooks import Handle
+from ..ops.creation import tensor, zeros_like
+from ..tensor import Tensor
+from .update import Update
+
+
+def number(value) -> float:
+    """An option as a Python number; it may be a tensor with one element."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.numel() != 1:
+        raise ValueError(f"optim: a tensor option must have one element, got shape {tuple(value.shape)}")
+    return value.item()
+
+
+# option -> (test, what it must be)
+_NOT_NEGATIVE = (lambda v: v >= 0, "at least 0")
+_LIMITS = dict.fromkeys(
+    ("lr", "eps", "weight_decay", "momentum", "alpha", "lr_decay", "initial_accumulator_value", "momentum_decay"),
+    _NOT_NEGATIVE,
+) | {
+    "rho": (lambda v: 0 <= v <= 1, "between 0 and 1"),
+    "betas": (lambda v: all(0 <= b < 1 for b in v), "two numbers in [0, 1)"),
+    "etas": (lambda v: 0 < v[0] < 1 < v[1], "two numbers, 0 < first < 1 < second"),
+    "step_sizes": (lambda v: 0 <= v[0] <= v[1], "two numbers, 0 <= smallest <= largest"),
+}  # fmt: skip
+# PyTorch's options about implementation rather than mathematics, which make no difference here
+_IMPLEMENTATION = ("foreach", "fused", "capturable")
+
+
+class Optimizer:
+    """Base of all optimizers: updates tensors from their `grad`, in groups with options of their own.
+
+    params: tensors; or dicts with 'params' and options that differ from `defaults`; or (name, tensor) pairs.
+    An algorithm is an `update` on arrays, `_begin` (its first state), and `_advance` (numbers of this step).
+    """
+
+    update: Update
+    has_stepped = False
+
+    def __init__(self, params: Iterable, defaults: dict[str, Any], implementation: dict | None = None):
+        for name, value in (implementation or {}).items():
+            if name == "differentiable" and value:
+                raise NotImplementedError(f"{self._name}: differentiable=True is not supported")
+            if name not in (*_IMPLEMENTATION, "differentiable"):
+                raise TypeError(f"{self._name}: unexpected argument {name!r}")
+        if isinstance(params, Tensor | dict | str):
+            raise TypeError(
+                f"{self._name}: expected an iterable of tensors or of groups (dicts), "
+                f"got {type(params).__name__}; write [params] for a single one"
+            )
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self._hooks: dict[str, list] = defaultdict(list)
+        groups = list(params)
+        if not groups:
+            raise ValueError(f"{self._name}: got no parameters to optimize")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    @property
+    def _name(self):
+        return type(self).__name__
+
+    # ---- groups
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with options of their own; options not given take the optimizer's defaults.
+
+        ValueError for an option out of range, a computed tensor, or a parameter that another group has.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"{self._name}: a group must be a dict, got {type(param_group).__name__}")
+        group = self.defaults | param_group
+        given = group["params"]
+        if isinstance(given, set):
+            raise TypeError(f"{self._name}: a set has no order that could be saved; give the parameters in a list")
+        given = [given] if isinstance(given, Tensor) else list(given)
+        names = [item[0] for item in given if isinstance(item, tuple)]
+        group["params"] = [item[1] if isinstance(item, tuple) else item for item in given]
+        if names:
+            group["param_names"] = names
+        self._check_names(group)
+        self._check_params(group["params"])
+        self._check_options(group)
+        self.param_groups.append(group)
+
+    def _check_names(self, group):
+        named = "param_names" in group
+        partly = named and len(group["param_names"]) != len(group["params"])
+        if partly or any(("param_names" in other) != named for other in self.param_groups):
+            raise ValueError(f"{self._name}: either all parameters come with names or none")
+
+    def _check_params(self, params):
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{self._name}: can only optimize tensors, got {type(p).__name__}")
+            if not (p.is_leaf or p.retains_grad):
+                raise ValueError(f"{self._name}: can only optimize leaves; shape {tuple(p.shape)} was computed")
+        if len(set(params)) != len(params):
+            warnings.warn(
+                f"{self._name}: a parameter group with duplicate parameters; each is updated more than once",
+                stacklevel=4,
+            )
+        if not {p for g in self.param_groups for p in g["params"]}.isdisjoint(params):
+            raise ValueError(f"{self._name}: some parameters appear in more than one parameter group")
+
+    def _check_options(self, group):
+        for name, (allows, wanted) in _LIMITS.items():
+            if name not in group:
+                continue
+            value = group[name]
+            if isinstance(value, tuple | list):
+                if len({isinstance(v, Tensor) for v in value}) > 1:
+                    raise ValueError(f"{self._name}: {name} must be either all numbers or all tensors")
+                value = tuple(map(number, value))
+            if not allows(number(value)):
+                raise ValueError(f"{self._name}: {name} must be {wanted}, got {group[name]}")
+
+    # ---- the step
+    def _begin(self, p: Tensor, group: dict) -> dict:
+        """The state of a parameter that is updated for the first time."""
+        return {}
+
+    def _advance(self, p: Tensor, state: dict, group: dict) -> dict:
+        """Constants of the coming update that differ from parameter to parameter."""
+        return {}
+
+    def step(self, closure: Callable | None = None):
+        """Update every parameter that has a gradient.  Returns what `closure`, if given, returned.
+
+        closure: computes the loss again, gradients included.
+        RuntimeError, with nothing changed, if a gradient does not fit its parameter.
+        """
+        for hook in tuple(self._hooks["step_pre"]):
+            hook(self, (closure,), {})
+        self.has_stepped = True
+        with no_grad():
+            loss = self._step(closure and enable_grad()(closure))
+        for hook in tuple(self._hooks["step_post"]):
+            hook(self, (closure,), {})
+        return loss
+
+    def _step(self, closure):
+        loss = closure() if closure else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                self._check_gradient(p)
+        for group in self.param_groups:
+            self._update_group(group)
+        return loss
+
+    def _check_gradient(self, p):
+        g = p.grad
+        if g is not None and (g.shape != p.shape or g.dtype != p.dtype or g.device is not p.device):
+            raise RuntimeError(
+                f"{self._name}: a gradient is {tuple(g.shape)} {g.dtype} on {g.device}, its parameter "
+                f"{tuple(p.shape)} {p.dtype} on {p.device}; no parameter was updated"
+            )
+
+    def _update_group(self, group):
+        jobs = defaultdict(list)
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            state = self.state[p]
+            if not state:
+                state |= self._begin(p, group)
+            own = self._advance(p, state, group)
+            arrays = {"param": p.array, "grad": p.grad.array}
+            arrays |= {n: state[n].array if n in state else None for n in self.update.state}
+            jobs[p.device].append((arrays, own))
+            p._wrote(f"{self._name}.step")
+        for device, found in jobs.items():
+            own = found[0][1]
+            shared = {n: _plain(group[n]) for n in self.update.constants if n not in own}
+            self.update.run(device, found, shared)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set them to zero."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad = None if set_to_none else zeros_like(p.grad)
+
+    # ---- hooks
+    def _hook(self, kind, hook):
+        self._hooks[kind].append(hook)
+        return Handle(self._hooks[kind], hook)
+
+    def register_step_pre_hook(self, hook: Callable) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` before each step."""
+        return self._hook("step_pre", hook)
+
+    def register_step_post_hook(self, hook: Callable) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return self._hook("step_post", hook)
+
+    # ---- saving and loading
+    def state_dict(self) -> dict[str, Any]:
+        """{'state': {number of the parameter: its state}, 'param_groups': options, with such numbers}."""
+        numbers = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers.setdefault(p, len(numbers))
+        groups = [g | {"params": [numbers[p] for p in g["params"]]} for g in self.param_groups]
+        return {"state": {numbers[p]: s for p, s in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over options and state (copied; floating state in the parameters' dtype and place).
+
+        ValueError, with nothing changed, if groups or shapes do not fit.
+        """
+        saved = state_dict["param_groups"]
+        sizes = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in saved]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"{self._name}: the state has groups of {sizes[1]} parameters, the optimizer of {sizes[0]}"
+            )
+        params = {
+            i: p for mine, its in zip(self.param_groups, saved) for p, i in zip(mine["params"], its["params"])
+        }
+        state = defaultdict(dict)
+        for i, values in state_dict["state"].items():
+            if i not in params:
+                raise ValueError(f"{self._name}: the state is for a parameter {i} that no group has")
+            p = params[i]
+            for name in self.update.state if self.update else ():
+                if name in values and values[name].shape != p.shape:
+                    raise ValueError(
+                        f"{self._name}: state {name!r} of parameter {i} has shape "
+                        f"{tuple(values[name].shape)}, the parameter {tuple(p.shape)}"
+                    )
+            state[p] = {name: _adopted(value, p, name) for name, value in values.items()}
+        groups = [
+            mine | {k: deepcopy(v) for k, v in its.items() if k != "params"}
+            for mine, its in zip(self.param_groups, saved)
+        ]
+        self.param_groups, self.state = groups, state
+
+    def __repr__(self):
+        lines = [f"{self._name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {v}" for k, v in sorted(group.items()) if k != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _plain(value):
+    """An option with Python numbers for its tensors."""
+    return tuple(map(number, value)) if isinstance(value, tuple | list) else number(value)
+
+
+def _adopted(value, p, name):
+    """A copy of saved state, where and of the type that the parameter is; counters stay as they are."""
+    if isinstance(value, list | tuple):
+        return type(value)(_adopted(v, p, name) for v in value)
+    if name == "step":
+        return counter(number(value))
+    if not isinstance(value, Tensor):
+        return deepcopy(value)
+    return value.detach().to(p.device, p.dtype if value.is_floating_point() else None, copy=True)
+
+
+def counter(start: float = 0.0) -> Tensor:
+    """A number of the state that changes from step to step, on the CPU."""
+    return tensor(float(start), dtype="float32")
+
+
+def count(state: dict) -> float:
+    """One step more: its number, from 1."""
+    state["step"].array += 1
+    return state["step"].item()
+
+
