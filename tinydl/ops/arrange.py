@@ -9,11 +9,18 @@ from ..dtype import result_of
 from ..tensor import Tensor
 from . import creation
 from .elementwise import cast, clone, logical_xor
+from .parts import assemble, diagonal_, narrow, split_with_sizes
 from .reduce import normalize_dim
 from .views import (
-    ALL, assemble, diagonal_, embed, expand_, flat_sizes, narrow, refuse_scalar, reshape_, split_with_sizes, transpose,
+    ALL,
+    embed,
+    expand_,
+    flat_sizes,
+    refuse_scalar,
+    reshape_,
+    transpose,
     unsqueeze,
-)  # fmt: skip
+)
 
 
 # ---------------------------------------------------------------- the operations
@@ -47,7 +54,9 @@ def triu_(xp, x: Array, diagonal):
     return xp.triu(x, diagonal)
 
 
-cat_.grads(lambda g, tensors_like, dim: split_with_sizes(g, [t.shape[dim] for t in tensors_like], dim))
+cat_.grads(
+    lambda g, tensors_like, dim: split_with_sizes(g, [t.shape[dim] for t in tensors_like], dim)
+)
 flip_.grads(lambda g, dims: flip_(g, dims))
 roll_.grads(lambda g, shifts, dims: roll_(g, tuple(-s for s in shifts), dims))
 tril_.grads(lambda g, diagonal: tril_(g, diagonal))
@@ -67,7 +76,7 @@ def _tensors(name, tensors):
 
 
 def cat(tensors, dim: int = 0) -> Tensor:
-    """The tensors one after another along `dim`; their other sizes must agree.  Empty vectors are passed over."""
+    """The tensors one after another along `dim`; other sizes agree; empty vectors are skipped."""
     tensors = _tensors("cat", tensors)
     for t in tensors:
         refuse_scalar("cat", t)
@@ -76,9 +85,14 @@ def cat(tensors, dim: int = 0) -> Tensor:
     dim = normalize_dim("cat", dim, len(first))
     for i, t in enumerate(joined):
         shape = t.array.shape
-        if len(shape) != len(first) or shape[:dim] != first[:dim] or shape[dim + 1 :] != first[dim + 1 :]:
+        if (
+            len(shape) != len(first)
+            or shape[:dim] != first[:dim]
+            or shape[dim + 1 :] != first[dim + 1 :]
+        ):
             raise RuntimeError(
-                f"cat: tensors must agree in all sizes except that of dimension {dim}, got {first} and, at place {i}, {shape}"
+                f"cat: tensors must agree in all sizes except that of dimension {dim}, "
+                f"got {first} and, at place {i}, {shape}"
             )
     if len(joined) < len(tensors):
         dtype = result_of([t.array for t in tensors])
@@ -95,7 +109,9 @@ def stack(tensors, dim: int = 0) -> Tensor:
     first = tensors[0].shape
     if any(t.shape != first for t in tensors):
         other = next(t.shape for t in tensors if t.shape != first)
-        raise RuntimeError(f"stack: tensors must have one shape, got {tuple(first)} and {tuple(other)}")
+        raise RuntimeError(
+            f"stack: tensors must have one shape, got {tuple(first)} and {tuple(other)}"
+        )
     return cat([unsqueeze(t, dim) for t in tensors], normalize_dim("stack", dim, len(first) + 1))
 
 
@@ -154,12 +170,14 @@ row_stack = vstack
 
 
 def block_diag(*tensors) -> Tensor:
-    """The matrix with the given matrices (vectors are rows) along its diagonal, and zeros elsewhere."""
+    """The matrices (vectors are rows) along the diagonal of one matrix, zeros elsewhere."""
     if not tensors:
         return creation.empty(1, 0)
     tensors = _tensors("block_diag", tensors)
     if any(t.ndim > 2 for t in tensors):
-        raise RuntimeError(f"block_diag: expected at most 2 dimensions, got {[tuple(t.shape) for t in tensors]}")
+        raise RuntimeError(
+            f"block_diag: expected at most 2 dimensions, got {[tuple(t.shape) for t in tensors]}"
+        )
     dtype = result_of([t.array for t in tensors])
     blocks = [b if b.dtype == dtype else cast(b, dtype) for b in map(atleast_2d, tensors)]
     indices, row, col = [], 0, 0
@@ -171,32 +189,41 @@ def block_diag(*tensors) -> Tensor:
 
 
 def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
-    """The coordinates of a grid, from its axes (vectors or numbers); indexing 'xy' exchanges the first two."""
-    axes = _tensors("meshgrid", tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors)
+    """The coordinates of a grid, from its axes (vectors or numbers).
+
+    indexing 'xy' exchanges the first two dimensions of every result.
+    """
+    axes = _tensors(
+        "meshgrid",
+        tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors,
+    )
     if any(t.ndim > 1 for t in axes):
-        raise RuntimeError(f"meshgrid: expected vectors, got shapes {[tuple(t.shape) for t in axes]}")
+        raise RuntimeError(
+            f"meshgrid: expected vectors, got shapes {[tuple(t.shape) for t in axes]}"
+        )
     if any(t.dtype != axes[0].dtype for t in axes):
         raise RuntimeError(f"meshgrid: expected one dtype, got {[str(t.dtype) for t in axes]}")
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
-    exchanged = indexing == "xy" and len(axes) > 1
-    axes = [axes[1], axes[0], *axes[2:]] if exchanged else axes
-    shape, n = tuple(t.numel() for t in axes), len(axes)
-    grids = [
-        expand_(reshape_(t, tuple(size if i == k else 1 for k in range(n))), shape)
-        for i, (t, size) in enumerate(zip(axes, shape))
-    ]
-    return tuple(transpose(grid, 0, 1) for grid in (grids[1], grids[0], *grids[2:])) if exchanged else tuple(grids)
+    places = list(range(len(axes)))  # the dimension along which each axis lies
+    if indexing == "xy" and len(axes) > 1:
+        places[:2] = 1, 0
+    shape = [0] * len(axes)
+    for place, t in zip(places, axes):
+        shape[place] = t.numel()
+    lying = [tuple(n if d == place else 1 for d, n in enumerate(shape)) for place in places]
+    return tuple(expand_(reshape_(t, own), tuple(shape)) for t, own in zip(axes, lying))
 
 
 # ---------------------------------------------------------------- repetition
 def repeat(x: Tensor, *repeats) -> Tensor:
-    """x repeated as a whole, `repeats` times along each dimension; more repeats than dimensions add some in front."""
+    """x repeated as a whole along each dimension; further repeats add dimensions in front."""
     repeats = tuple(map(operator.index, flat_sizes(repeats)))
     lead = len(repeats) - x.ndim
     if lead < 0 or any(n < 0 for n in repeats):
         raise RuntimeError(
-            f"repeat: expected a number of at least 0 for each dimension of {tuple(x.shape)}, got {repeats}"
+            f"repeat: expected a number of at least 0 for each dimension of {tuple(x.shape)}, "
+            f"got {repeats}"
         )
     sizes = (1,) * lead + x.array.shape
     apart = reshape_(x, tuple(n for size in sizes for n in (1, size)))
@@ -205,9 +232,9 @@ def repeat(x: Tensor, *repeats) -> Tensor:
     return y if y._base is None else clone(y)
 
 
-def tile(x: Tensor, *dims) -> Tensor:
-    """x repeated as a whole along its last dimensions: as `repeat`, but missing numbers stand for 1."""
-    dims = flat_sizes(dims)
+def tile(x: Tensor, *args, dims=None) -> Tensor:
+    """x repeated as a whole along its last dimensions: missing numbers stand for 1."""
+    dims = flat_sizes(args, dims)
     return repeat(x, (1,) * (x.ndim - len(dims)) + dims)
 
 
@@ -220,15 +247,17 @@ def _distinct(name, dims, ndim):
     return normal
 
 
-def flip(x: Tensor, *dims) -> Tensor:
-    """x backwards along `dims`, copied."""
-    return flip_(x, _distinct("flip", flat_sizes(dims), x.ndim))
+def flip(x: Tensor, *args, dims=None) -> Tensor:
+    """x backwards along `dims` (a sequence, or numbers), copied."""
+    return flip_(x, _distinct("flip", flat_sizes(args, dims), x.ndim))
 
 
 def _flipper(name, dim, words):
     def turned(x: Tensor) -> Tensor:
         if x.ndim <= dim:
-            raise RuntimeError(f"{name}: expected at least {dim + 1} dimensions, got shape {tuple(x.shape)}")
+            raise RuntimeError(
+                f"{name}: expected at least {dim + 1} dimensions, got shape {tuple(x.shape)}"
+            )
         return flip_(x, (dim,))
 
     turned.__name__ = turned.__qualname__ = name
@@ -240,7 +269,7 @@ fliplr, flipud = _flipper("fliplr", 1, "columns"), _flipper("flipud", 0, "rows")
 
 
 def roll(x: Tensor, shifts, dims=None) -> Tensor:
-    """x shifted along `dims`, what leaves at one end coming in at the other; without dims as if flat."""
+    """x shifted along `dims`, what leaves coming in at the other end; without dims as if flat."""
     shifts = (shifts,) if hasattr(shifts, "__index__") else tuple(shifts)
     dims = () if dims is None else (dims,) if hasattr(dims, "__index__") else tuple(dims)
     if not dims and len(shifts) == 1:
@@ -253,24 +282,27 @@ def roll(x: Tensor, shifts, dims=None) -> Tensor:
 
 
 def rot90(x: Tensor, k: int = 1, dims=(0, 1)) -> Tensor:
-    """x turned k times by 90 degrees in the plane of two dimensions, from the first towards the second; a copy."""
+    """x turned k times by 90 degrees, from the first dimension towards the second; a copy."""
     if len(dims) != 2:
         raise RuntimeError(f"rot90: expected two dims, got {tuple(dims)}")
     a, b = _distinct("rot90", dims, x.ndim)
-    turns = {0: lambda: clone(x), 2: lambda: flip_(x, (a, b))}
-    turns |= {1: lambda: transpose(flip_(x, (b,)), a, b), 3: lambda: transpose(flip_(x, (a,)), a, b)}
-    return turns[k % 4]()
+    backwards = ((), (b,), (a, b), (a,))[k % 4]
+    return transpose(flip_(x, backwards), a, b) if k % 2 else flip_(x, backwards)
 
 
 # ---------------------------------------------------------------- triangles and diagonals
 def _masked(name, function, side):
     def triangle(x: Tensor, diagonal: int = 0) -> Tensor:
         if x.ndim < 2:
-            raise RuntimeError(f"{name}: expected at least 2 dimensions, got shape {tuple(x.shape)}")
+            raise RuntimeError(
+                f"{name}: expected at least 2 dimensions, got shape {tuple(x.shape)}"
+            )
         return function(x, diagonal)
 
     triangle.__name__ = triangle.__qualname__ = name
-    triangle.__doc__ = f"x with zeros {side} the given diagonal of the matrices in its last two dimensions."
+    triangle.__doc__ = (
+        f"x with zeros {side} the given diagonal of the matrices in its last two dimensions."
+    )
     return triangle
 
 
@@ -278,7 +310,7 @@ tril, triu = _masked("tril", tril_, "above"), _masked("triu", triu_, "below")
 
 
 def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Matrices, in the new dimensions dim1 and dim2, with the last dimension of x on their diagonal; else zeros."""
+    """Matrices, in new dimensions dim1 and dim2, x's last dimension on a diagonal, else zeros."""
     refuse_scalar("diag_embed", x)
     ndim = x.ndim + 1
     a, b = _distinct("diag_embed", (dim1, dim2), ndim)
@@ -302,15 +334,15 @@ def diagflat(x: Tensor, offset: int = 0) -> Tensor:
 
 # ---------------------------------------------------------------- differences
 def diff(x: Tensor, n: int = 1, dim: int = -1, prepend=None, append=None) -> Tensor:
-    """Differences of neighbours along `dim`, taken n times; prepend and append are joined to x first."""
+    """Differences of neighbours along `dim`, n times; prepend and append are joined to x first."""
     refuse_scalar("diff", x)
     if n < 0:
         raise RuntimeError(f"diff: n must not be negative, got {n}")
     dim = normalize_dim("diff", dim, x.ndim)
-    parts = [part for part in (prepend, x, append) if part is not None]
-    x = cat(parts, dim) if len(parts) > 1 else x
     if n == 0:
         return clone(x)
+    parts = [part for part in (prepend, x, append) if part is not None]
+    x = cat(parts, dim) if len(parts) > 1 else x
     subtract = logical_xor if x.dtype.kind == "b" else operator.sub
     for _ in range(min(n, x.shape[dim])):
         length = x.shape[dim] - 1
@@ -319,7 +351,31 @@ def diff(x: Tensor, n: int = 1, dim: int = -1, prepend=None, append=None) -> Ten
 
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cat", "column_stack", "concat", "concatenate", "diag",
-    "diag_embed", "diagflat", "diff", "dstack", "flip", "fliplr", "flipud", "hstack", "meshgrid", "repeat", "roll",
-    "rot90", "row_stack", "stack", "tile", "tril", "triu", "vstack",
-]  # fmt: skip
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "cat",
+    "column_stack",
+    "concat",
+    "concatenate",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diff",
+    "dstack",
+    "flip",
+    "fliplr",
+    "flipud",
+    "hstack",
+    "meshgrid",
+    "repeat",
+    "roll",
+    "rot90",
+    "row_stack",
+    "stack",
+    "tile",
+    "tril",
+    "triu",
+    "vstack",
+]

@@ -23,7 +23,7 @@ INTEGERS = ("int32", "int64")
 
 
 def _prepared(name, x, dim, index, *sources):
-    """dim, x, index and sources checked; a number among tensors as a vector, sources cut to the index."""
+    """dim, x, index and sources, checked: 0-d tensors as vectors, sources cut to the index."""
     dim = normalize_dim(name, dim, x.ndim)
     if str(index.dtype) not in INTEGERS and index.array.size:
         raise RuntimeError(f"{name}: expected an index of int64 or int32, got {index.dtype}")
@@ -143,7 +143,7 @@ def scatter_reduce(
 ) -> Tensor:
     """x with all src[.., i, ..] that go to [.., index[.., i, ..], ..] joined there.
 
-    reduce: 'sum', 'prod', 'mean', 'amax' or 'amin'; include_self: with what x has there, or without.
+    reduce: 'sum', 'prod', 'mean', 'amax', 'amin'; include_self: with what x has there, or without.
     """
     if reduce not in _REDUCTIONS:
         raise RuntimeError(f"{_name}: reduce must be one of {list(_REDUCTIONS)}, got {reduce!r}")
@@ -165,11 +165,15 @@ def _mean(x, src, index, dim, include_self):
     count = scatter_sum(creation.ones_like(src), index, x.array.shape, dim)
     count = count + 1 if include_self else count.clamp(min=1)
     total = _sum(x, src, index, dim, include_self)
-    return true_divide(total, count) if x.dtype.kind == "f" else divide(total, count, rounding_mode="floor")
+    return (
+        true_divide(total, count)
+        if x.dtype.kind == "f"
+        else divide(total, count, rounding_mode="floor")
+    )
 
 
 def _prod(x, src, index, dim, include_self):
-    # factors that meet stand in a column of their own, so that the product's gradient is that of `prod`
+    # factors that meet get a column of their own, so that the gradient is that of `prod`
     places, rank = scatter_rank(index, x.array.shape, dim)
     size = x.array.size
     rows = int(rank.array.max()) + 1

@@ -1,8 +1,8 @@
 """x[index], read and written, by PyTorch's rules.
 
-An index is taken apart into a basic one (integers, slices, None: a view) and tensors of integers in some
-dimensions of that view.  So an integer beside a tensor selects first, where NumPy joins it to the tensor:
-x[0, :, [0, 1]] is x[0][:, [0, 1]].
+An index is taken apart into a basic one (integers, slices, None: a view) and tensors of integers in
+some dimensions of that view.  So an integer beside a tensor selects first, where NumPy joins it to
+the tensor: x[0, :, [0, 1]] is x[0][:, [0, 1]].
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from ..autograd.views import writable, write
 from ..tensor import Tensor, wrap
 from . import creation
 from .elementwise import clone, overwritten
-from .picking import add_at, check_index, key_at, picked_shape, put_at, take_at
 from .gathering import INTEGERS
+from .picking import check_index, key_at, picked_shape, put_at, take_at
 from .views import ALL, broadcast_shape, expand_, reshape_, slice_
 
 
 # ---------------------------------------------------------------- taking an index apart
 def _items(index):
-    """The index as a tuple.  A list stands for a tensor, but for a tuple where it holds more than numbers."""
+    """The index as a tuple.  A list is a tensor, but a tuple where it holds more than numbers."""
     if isinstance(index, tuple):
         return index
     if isinstance(index, list) and len(index) < 32:
-        if any(i is None or i is ... or isinstance(i, slice) or hasattr(i, "__len__") for i in index):
+        if any(
+            i is None or i is ... or isinstance(i, slice) or hasattr(i, "__len__") for i in index
+        ):
             return tuple(index)
     return (index,)
 
@@ -47,10 +49,12 @@ def _item(item):
         return t if t.ndim else t.item() if t.dtype != "uint8" else bool(t.item())
     if hasattr(item, "__index__"):
         return operator.index(item)
-    raise IndexError(f"index: expected integers, slices, None, ... or tensors, got {type(item).__name__}")
+    raise IndexError(
+        f"index: expected integers, slices, None, ... or tensors, got {type(item).__name__}"
+    )
 
 
-def _width(item):
+def width(item):
     """How many dimensions of the tensor an item uses up."""
     if isinstance(item, Tensor):
         return item.ndim if _is_mask(item) else 1
@@ -61,24 +65,28 @@ def _is_mask(t):
     return t.dtype == "bool" or t.dtype == "uint8"
 
 
-def _picks(name, index, shape, dim):
-    """A tensor that indexes dimensions `shape`, the first of them `dim`, as integer tensors, one for each."""
+def as_picks(name, index, shape, dim):
+    """An index into dimensions `shape`, the first of them `dim`, as one integer tensor for each."""
     index = index if index.ndim else reshape_(index, (1,))
     if not _is_mask(index):
         if str(index.dtype) not in INTEGERS:
-            raise IndexError(f"{name}: expected an index of int64, int32 or bool, got {index.dtype}")
+            raise IndexError(
+                f"{name}: expected an index of int64, int32 or bool, got {index.dtype}"
+            )
         check_index(name, index, shape[0], dim)
         return [index]
     if index.array.shape != shape[: index.ndim]:
-        raise IndexError(f"{name}: a mask of shape {tuple(index.shape)} does not fit dimensions {tuple(shape)}")
+        raise IndexError(
+            f"{name}: a mask of shape {tuple(index.shape)} does not fit dimensions {tuple(shape)}"
+        )
     return list(map(wrap, index.array.nonzero()))
 
 
 def _taken_apart(x, index):
-    """The basic index (a tuple), and for dimensions of what it gives the integer tensors: {dim: tensor}."""
+    """The basic index, and the integer tensors by dimensions of what it gives: {dim: tensor}."""
     items = [_item(i) for i in _items(index)]
     shape = x.array.shape
-    free = len(shape) - sum(map(_width, items))
+    free = len(shape) - sum(map(width, items))
     if free < 0:
         raise IndexError(f"index: {len(shape) - free} indices for a tensor of shape {tuple(shape)}")
     basic, picks, used, made = [], {}, 0, 0
@@ -89,7 +97,7 @@ def _taken_apart(x, index):
             used, made = used + steps, made + steps
         elif isinstance(item, Tensor):
             item = item if item.device is x.device else item.to(x.device)
-            found = _picks("index", item, shape[used:], used)
+            found = as_picks("index", item, shape[used:], used)
             basic += [ALL] * len(found)
             picks |= {made + k: pick for k, pick in enumerate(found)}
             used, made = used + len(found), made + len(found)
@@ -108,7 +116,7 @@ def _taken_apart(x, index):
     return (*basic, ...), picks
 
 
-def _meeting(picks):
+def meeting(picks):
     """The indices, their dimensions, and the shape to which they broadcast."""
     shapes = [i.array.shape for i in picks.values()]
     return list(picks.values()), tuple(picks), broadcast_shape("index", *shapes, error=IndexError)
@@ -120,18 +128,18 @@ def _basic_part(x, basic):
 
 
 def get_item(x: Tensor, index) -> Tensor:
-    """x[index]: a view for integers, slices, None and ..., a copy for masks, integer tensors and lists."""
+    """x[index]: a view for integers, slices, None and ..., a copy for masks, tensors and lists."""
     if type(index) is int and x.array.ndim and -len(x.array) <= index < len(x.array):
         return slice_(x, (index, ...))
     basic, picks = _taken_apart(x, index)
     if not picks:
         return slice_(x, basic)
-    indices, dims, _ = _meeting(picks)
+    indices, dims, _ = meeting(picks)
     return take_at(_basic_part(x, basic), indices, dims)
 
 
 def set_item(x: Tensor, index, value) -> None:
-    """x[index] = value, recorded.  The value (number, tensor, array) broadcasts to what is selected.
+    """x[index] = value, recorded.  The value (number, tensor, array) broadcasts to the selection.
 
     Where indices repeat, the last value stays.
     """
@@ -139,14 +147,16 @@ def set_item(x: Tensor, index, value) -> None:
     if not isinstance(value, Tensor):
         value = creation.tensor(value, dtype=x.dtype, device=x.device)
     elif picks and value.ndim and value.dtype != x.dtype:
-        raise RuntimeError(f"setitem: expected values of dtype {x.dtype}, got {value.dtype}; use .to")
+        raise RuntimeError(
+            f"setitem: expected values of dtype {x.dtype}, got {value.dtype}; use .to"
+        )
     value, part = value.to(x.device, x.dtype), _basic_part(x, basic)
     if not picks:
-        value = _fitted("setitem", value, part.array.shape)
+        value = fitted("setitem", value, part.array.shape)
         write(part, "setitem", lambda before: overwritten(before, value))
         return
-    indices, dims, block = _meeting(picks)
-    value = _fitted("setitem", value, picked_shape(part.array.shape, dims, block))
+    indices, dims, block = meeting(picks)
+    value = fitted("setitem", value, picked_shape(part.array.shape, dims, block))
     if part.requires_grad or (value.requires_grad and state.recording):
         write(part, "setitem", lambda before: put_at(before, value, indices, dims))
         return
@@ -156,7 +166,7 @@ def set_item(x: Tensor, index, value) -> None:
     part._storage.written("setitem", sys._getframe(1))
 
 
-def _fitted(name, value, shape):
+def fitted(name, value, shape):
     """The values expanded to `shape`; leading dimensions of size 1 that it lacks are dropped."""
     mine = value.array.shape
     while len(mine) > len(shape) and mine[0] == 1:
@@ -169,28 +179,3 @@ def _fitted(name, value, shape):
         )
     value = value if mine == value.array.shape else reshape_(value, mine)
     return value if mine == shape else expand_(value, shape)
-
-
-def index_put(x: Tensor, indices, values: Tensor, accumulate: bool = False) -> Tensor:
-    """x with `values` at x[indices] (a tuple of tensors): put there, or added with `accumulate`.
-
-    Of values that meet the last stays; added ones are summed.
-    """
-    if values.dtype != x.dtype:
-        raise RuntimeError(f"index_put: expected values of dtype {x.dtype}, got {values.dtype}")
-    picks, shape = {}, x.array.shape
-    for index in indices:
-        dim = len(picks)
-        if dim + _width(index) > len(shape):
-            raise IndexError(f"index_put: too many indices for a tensor of shape {tuple(shape)}")
-        picks |= {dim + k: i for k, i in enumerate(_picks("index_put", index, shape[dim:], dim))}
-    if not picks:
-        raise IndexError("index_put: expected at least one index, got none")
-    indices, dims, block = _meeting(picks)
-    values = _fitted("index_put", values, picked_shape(shape, dims, block))
-    if accumulate:
-        return x + add_at(values, indices, shape, dims)
-    return put_at(x, values, indices, dims)
-
-
-__all__ = ["get_item", "index_put", "set_item"]

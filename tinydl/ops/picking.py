@@ -19,7 +19,7 @@ from .views import ALL
 def check_index(name: str, index: Tensor, size: int, dim: int, negative: bool = True) -> None:
     """Refuse an index outside a dimension of `size`; one below 0 counts from the end, if it may.
 
-    On the CPU only: on a GPU the check would wait for all work queued before, and CuPy wraps silently.
+    On the CPU only: on a GPU, where CuPy wraps silently, it would wait for all work queued before.
     """
     a = index.array
     if a.size == 0 or index.device is not CPU:
@@ -82,7 +82,7 @@ def _last(xp, places, size):
 
 @op
 def take_at(xp, x: Array, indices: list[Array], dims):
-    """x at integer indices, which broadcast, in ascending `dims`: there if adjacent, else in front."""
+    """x at integer indices, which broadcast, in ascending `dims`: there if adjacent, else first."""
     return x[key_at(dims, x.ndim, indices)]
 
 

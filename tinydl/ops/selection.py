@@ -6,10 +6,33 @@ from ..tensor import Tensor, wrap
 from . import creation
 from .elementwise import where
 from .gathering import INTEGERS
-from .getitem import get_item
-from .picking import add_at, check_index, put_at, take_at
+from .getitem import as_picks, fitted, get_item, meeting, width
+from .picking import add_at, check_index, picked_shape, put_at, take_at
 from .reduce import normalize_dim
 from .views import broadcast_tensors, reshape_, slice_
+
+
+# ---------------------------------------------------------------- indices in several dimensions
+def index_put(x: Tensor, indices, values: Tensor, accumulate: bool = False) -> Tensor:
+    """x with `values` at x[indices] (a tuple of tensors): put there, or added with `accumulate`.
+
+    Of values that meet the last stays; added ones are summed.
+    """
+    if values.dtype != x.dtype:
+        raise RuntimeError(f"index_put: expected values of dtype {x.dtype}, got {values.dtype}")
+    picks, shape = {}, x.array.shape
+    for index in indices:
+        dim = len(picks)
+        if dim + width(index) > len(shape):
+            raise IndexError(f"index_put: too many indices for a tensor of shape {tuple(shape)}")
+        picks |= {dim + k: i for k, i in enumerate(as_picks("index_put", index, shape[dim:], dim))}
+    if not picks:
+        raise IndexError("index_put: expected at least one index, got none")
+    indices, dims, block = meeting(picks)
+    values = fitted("index_put", values, picked_shape(shape, dims, block))
+    if accumulate:
+        return x + add_at(values, indices, shape, dims)
+    return put_at(x, values, indices, dims)
 
 
 # ---------------------------------------------------------------- one index
@@ -17,9 +40,13 @@ def _one_index(name, x, dim, index, negative=False):
     """dim, x with at least one dimension, and the index as a vector, checked."""
     dim = normalize_dim(name, dim, x.ndim)
     if not isinstance(index, Tensor) or str(index.dtype) not in INTEGERS:
-        raise RuntimeError(f"{name}: expected an index tensor of int64 or int32, got {_kind(index)}")
+        raise RuntimeError(
+            f"{name}: expected an index tensor of int64 or int32, got {_kind(index)}"
+        )
     if index.ndim > 1:
-        raise IndexError(f"{name}: expected an index of at most 1 dimension, got {tuple(index.shape)}")
+        raise IndexError(
+            f"{name}: expected an index of at most 1 dimension, got {tuple(index.shape)}"
+        )
     x, index = (t if t.ndim else reshape_(t, (1,)) for t in (x, index))
     check_index(name, index, x.array.shape[dim], dim, negative)
     return dim, x, index
@@ -46,8 +73,8 @@ def _sourced(name, x, dim, index, source):
     expected = (*x.array.shape[:dim], index.array.size, *x.array.shape[dim + 1 :])
     if source.array.shape != expected:
         raise IndexError(
-            f"{name}: expected a source of shape {expected} for {index.numel()} indices in dimension "
-            f"{dim} of {tuple(shape)}, got {tuple(source.shape)}"
+            f"{name}: expected a source of shape {expected} for {index.numel()} indices in "
+            f"dimension {dim} of {tuple(shape)}, got {tuple(source.shape)}"
         )
     if source.dtype != x.dtype:
         raise RuntimeError(f"{name}: expected a source of dtype {x.dtype}, got {source.dtype}")
@@ -55,7 +82,7 @@ def _sourced(name, x, dim, index, source):
 
 
 def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha=1) -> Tensor:
-    """x with alpha times each part of source added at its index in dimension `dim`; repeated ones are summed."""
+    """x with alpha times each part of source added at its index in dimension `dim`."""
     shape = x.array.shape
     dim, x, index, source = _sourced("index_add", x, dim, index, source)
     added = add_at(source, [index], x.array.shape, (dim,))
@@ -63,7 +90,7 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha=1) ->
 
 
 def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """x with each part of source put at its index in dimension `dim`; of repeated ones the last stays."""
+    """x with each part of source put at its index in dimension `dim`; the last stays."""
     shape = x.array.shape
     dim, x, index, source = _sourced("index_copy", x, dim, index, source)
     return reshape_(put_at(x, source, [index], (dim,)), shape)
@@ -80,9 +107,13 @@ def _number(name, value, x):
     """A number or 0-d tensor that x can hold, in x's type."""
     if isinstance(value, Tensor):
         if value.ndim:
-            raise RuntimeError(f"{name}: expected a number or a 0-d tensor, got {tuple(value.shape)}")
+            raise RuntimeError(
+                f"{name}: expected a number or a 0-d tensor, got {tuple(value.shape)}"
+            )
         if value.dtype.kind == "f" and x.dtype.kind != "f":
-            raise RuntimeError(f"{name}: a value of {value.dtype} does not fit a tensor of {x.dtype}")
+            raise RuntimeError(
+                f"{name}: a value of {value.dtype} does not fit a tensor of {x.dtype}"
+            )
         return value.to(x.device, x.dtype)
     if isinstance(value, float) and x.dtype.kind != "f" and not value.is_integer():
         raise RuntimeError(f"{name}: {value} does not fit a tensor of {x.dtype}")
@@ -100,8 +131,10 @@ def take(x: Tensor, index: Tensor) -> Tensor:
     return reshape_(take_at(reshape_(x, (x.array.size,)), [flat], (0,)), index.array.shape)
 
 
-def repeat_interleave(x: Tensor, repeats=None, dim: int | None = None, *, output_size=None) -> Tensor:
-    """Each element of x (each part along `dim`) repeated: `repeats` times, or as often as a tensor says.
+def repeat_interleave(
+    x: Tensor, repeats=None, dim: int | None = None, *, output_size=None
+) -> Tensor:
+    """Each element of x (each part along `dim`) repeated, by a number or as often as a tensor says.
 
     With one argument, a vector of numbers n: 0 n[0] times, 1 n[1] times, and so on.
     """
@@ -113,15 +146,17 @@ def repeat_interleave(x: Tensor, repeats=None, dim: int | None = None, *, output
     counts = repeats if isinstance(repeats, Tensor) else creation.tensor(repeats, dtype="int64")
     if str(counts.dtype) not in INTEGERS or counts.ndim > 1 or counts.numel() not in (1, n):
         raise RuntimeError(
-            f"repeat_interleave: expected repeats of int64 for {n} parts along dimension {dim}, got "
-            f"{counts.dtype} of shape {tuple(counts.shape)}"
+            f"repeat_interleave: expected int64 repeats for {n} parts along dimension {dim}, "
+            f"got {counts.dtype} of shape {tuple(counts.shape)}"
         )
     host = counts.tolist()
     host = [host] * n if not counts.ndim else host * n if len(host) == 1 else host
     if any(count < 0 for count in host):
         raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {min(host)}")
     if output_size is not None and sum(host) != output_size:
-        raise RuntimeError(f"repeat_interleave: {sum(host)} parts, but output_size is {output_size}")
+        raise RuntimeError(
+            f"repeat_interleave: {sum(host)} parts, but output_size is {output_size}"
+        )
     xp = x.device.xp
     return index_select(x, dim, wrap(xp.repeat(xp.arange(n), host)))
 
@@ -147,21 +182,25 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 def masked_scatter(x: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """x with the elements of source, in order, where the mask, which broadcasts, holds."""
     if source.dtype != x.dtype:
-        raise RuntimeError(f"masked_scatter: expected a source of dtype {x.dtype}, got {source.dtype}")
+        raise RuntimeError(
+            f"masked_scatter: expected a source of dtype {x.dtype}, got {source.dtype}"
+        )
     shape = x.array.shape
     x, mask = broadcast_tensors(x, _mask("masked_scatter", mask))
     x, mask = (t if t.ndim else reshape_(t, (1,)) for t in (x, mask))
     indices = nonzero(mask, as_tuple=True)
     count = indices[0].array.size
     if count > source.array.size:
-        raise RuntimeError(f"masked_scatter: the mask holds {count} times, source has {source.numel()} elements")
+        raise RuntimeError(
+            f"masked_scatter: the mask holds {count} times, source has {source.numel()} elements"
+        )
     values = slice_(reshape_(source, (source.array.size,)), (slice(count), ...))
     y = put_at(x, values, list(indices), tuple(range(x.ndim)))
     return y if shape or y.numel() != 1 else reshape_(y, shape)
 
 
 def nonzero(x: Tensor, *, as_tuple: bool = False):
-    """Indices of the elements that are not 0: (n, ndim), or a tuple with a vector for each dimension."""
+    """Indices of the elements that are not 0: (n, ndim), or a tuple of vectors."""
     array = x.array if x.ndim else x.array.reshape(1)
     found = array.nonzero()
     if as_tuple:
@@ -179,6 +218,7 @@ __all__ = [
     "index_add",
     "index_copy",
     "index_fill",
+    "index_put",
     "index_select",
     "masked_fill",
     "masked_scatter",

@@ -1,7 +1,8 @@
-"""Other shapes of the same elements: views that share memory, and copies that join, repeat and turn."""
+"""Other shapes of the same elements: views, which share memory, and copies."""
 
-from . import arrange, views
+from . import arrange, parts, views
 from .arrange import *  # noqa: F403
+from .parts import *  # noqa: F403
 from .views import *  # noqa: F403
 
-__all__ = arrange.__all__ + views.__all__
+__all__ = arrange.__all__ + parts.__all__ + views.__all__

@@ -1,7 +1,8 @@
-"""Other shapes of the same elements: views, which share memory, so that a write to one is seen by all.
+"""Other shapes of the same elements: views, which share memory; a write to one is seen by all.
 
-reshape, transpose and expand undo themselves.  Every other view picks some of the elements, each at most once, and
-its adjoint `embed` puts them back among zeros:  <view(x), g> = <x, embed(g)>, each the other's gradient.
+reshape, transpose and expand undo themselves.  Every other view picks some of the elements, each at
+most once, and its adjoint `embed` puts them back among zeros:  <view(x), g> = <x, embed(g)>, each
+the other's gradient.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 
-from ..autograd.engine import Array, mark_view, op
+from ..autograd.engine import Array, op
 from ..autograd.graph import OPS
 from ..tensor import Tensor
 from .elementwise import clone
@@ -45,40 +46,6 @@ def slice_(xp, x: Array, index):
     return x[index]
 
 
-@op(view=True)
-def diagonal_(xp, x: Array, offset, dim1, dim2):
-    """The diagonals of the matrices in dim1 and dim2, as a new last dimension."""
-    rows, cols = x.shape[dim1], x.shape[dim2]
-    length = max(0, min(rows, cols - offset) if offset >= 0 else min(rows + offset, cols))
-    start = [ALL] * x.ndim
-    if length:  # an empty diagonal starts nowhere
-        start[dim1 if offset < 0 else dim2] = slice(abs(offset), None)
-    x = x[tuple(start)]
-    rest = [d for d in range(x.ndim) if d not in (dim1, dim2)]
-    strides = [*(x.strides[d] for d in rest), x.strides[dim1] + x.strides[dim2]]
-    return xp.lib.stride_tricks.as_strided(x, [*(x.shape[d] for d in rest), length], strides)
-
-
-@op(view=True)
-def windows(xp, x: Array, dim, size, step):
-    """Windows of `size` elements along `dim`, `step` apart, their elements in a new last dimension."""
-    shape, strides = list(x.shape), list(x.strides)
-    shape[dim] = (shape[dim] - size) // step + 1
-    strides[dim] *= step
-    return xp.lib.stride_tricks.as_strided(x, [*shape, size], [*strides, x.strides[dim]])
-
-
-@op
-def windows_sum(xp, x: Array, shape, dim, size, step):
-    """Zeros of `shape` to which every window is added in its place."""
-    out = xp.zeros(shape, x.dtype)
-    index = [ALL] * len(shape)
-    for i in range(size):
-        index[dim] = slice(i, i + (x.shape[dim] - 1) * step + 1, step)
-        out[tuple(index)] += x[..., i]
-    return out
-
-
 @op
 def embed(xp, x: Array, shape, view, constants):
     """Zeros of `shape`, except that the part to which the operation `view` leads is x."""
@@ -87,57 +54,22 @@ def embed(xp, x: Array, shape, view, constants):
     return out
 
 
-@op
-def pieces_(xp, x: Array, indices):
-    """x[index] for each index; no element is in two of them."""
-    return tuple(x[index] for index in indices)
-
-
-@op
-def assemble(xp, xs: list[Array], shape, indices):
-    """Zeros of `shape` with one of the tensors, all of one dtype, at each index."""
-    out = xp.zeros(shape, xs[0].dtype)
-    for x, index in zip(xs, indices):
-        out[index] = x
-    return out
-
-
 def _inverse(dims):
     return tuple(sorted(range(len(dims)), key=dims.__getitem__))
-
-
-def _put_together(g, x_like, indices):
-    gs = g if isinstance(g, tuple) else (g,)
-    used = [(piece, index) for piece, index in zip(gs, indices) if piece is not None]
-    return assemble([piece for piece, _ in used], x_like.shape, tuple(index for _, index in used))
 
 
 reshape_.grads(lambda g, x_like: reshape_(g, x_like.shape))
 transpose_.grads(lambda g, dims: transpose_(g, _inverse(dims)))
 expand_.grads(lambda g: g)  # the engine sums it back
 slice_.grads(lambda g, x_like, index: embed(g, x_like.shape, "slice", (index,)))
-diagonal_.grads(
-    lambda g, x_like, offset, dim1, dim2: embed(g, x_like.shape, "diagonal", (offset, dim1, dim2))
-)
 embed.grads(lambda g, view, constants: OPS[view](g, *constants))
-windows.grads(lambda g, x_like, dim, size, step: windows_sum(g, x_like.shape, dim, size, step))
-windows_sum.grads(lambda g, dim, size, step: windows(g, dim, size, step))
-pieces_.grads(_put_together)
-assemble.grads(lambda g, indices: pieces(g, indices))
-
-
-def pieces(x, indices):
-    """The views x[index], recorded as one operation: their gradients are put together at once."""
-    parts = pieces_(x, indices)
-    parts = parts if isinstance(parts, tuple) else (parts,)
-    for part, index in zip(parts, indices):
-        mark_view(part, slice_.op, x, (index,))
-    return parts
 
 
 # ---------------------------------------------------------------- sizes
-def flat_sizes(size):
-    """Sizes given as separate numbers or as one sequence."""
+def flat_sizes(size, named=None):
+    """Sizes given as separate numbers or as one sequence, or by name."""
+    if named is not None:
+        return tuple(named)
     return tuple(size[0]) if len(size) == 1 and not hasattr(size[0], "__index__") else tuple(size)
 
 
@@ -161,7 +93,9 @@ def broadcast_shape(name, *shapes, error=RuntimeError):
         for i, n in enumerate(shape, longest - len(shape)):
             if n != 1 and result[i] not in (1, n):
                 got = " and ".join(str(tuple(s)) for s in shapes)
-                raise error(f"{name}: shapes {got} do not broadcast: sizes must be equal, or one of them 1")
+                raise error(
+                    f"{name}: shapes {got} do not broadcast: sizes must be equal, or one of them 1"
+                )
             result[i] = result[i] if n == 1 else n
     return tuple(result)
 
@@ -174,24 +108,33 @@ def at(dim, what):
 def refuse_scalar(name, x):
     """Refuse a 0-d tensor where a dimension is needed."""
     if not x.ndim:
-        raise RuntimeError(f"{name}: expected a tensor with a dimension, got a 0-d one; unsqueeze(0) gives it one")
+        raise RuntimeError(
+            f"{name}: expected a tensor with a dimension, got a 0-d one; unsqueeze(0) gives it one"
+        )
 
 
 # ---------------------------------------------------------------- shapes
-def reshape(x: Tensor, *shape) -> Tensor:
-    """x in another shape with as many elements; one size may be -1.  A view where memory allows, else a copy."""
-    return reshape_(x, complete("reshape", x.array.size, flat_sizes(shape)))
+def reshape(x: Tensor, *args, shape=None) -> Tensor:
+    """x in another shape with as many elements; one size may be -1.
+
+    A view where memory allows, else a copy.
+    """
+    return reshape_(x, complete("reshape", x.array.size, flat_sizes(args, shape)))
 
 
 def view(x: Tensor, *shape) -> Tensor:
-    """x in another shape with as many elements, always as a view; refused where memory does not allow one."""
-    if len(shape) == 1 and not hasattr(shape[0], "__index__") and not isinstance(shape[0], (tuple, list)):
+    """x in another shape with as many elements, as a view; refused where memory allows none."""
+    if (
+        len(shape) == 1
+        and not hasattr(shape[0], "__index__")
+        and not isinstance(shape[0], (tuple, list))
+    ):
         raise TypeError(f"view: expected sizes, got {shape[0]!r}; x.to(dtype) gives another type")
     y = reshape_(x, complete("view", x.array.size, flat_sizes(shape)))
     if y._base is None and x.array.size:
         raise RuntimeError(
-            f"view: memory of shape {tuple(x.shape)} and strides {x.stride()} cannot be seen in shape {tuple(y.shape)} "
-            "without a copy; use reshape(...), or contiguous().view(...)"
+            f"view: memory of shape {tuple(x.shape)} and strides {x.stride()} cannot be seen in "
+            f"shape {tuple(y.shape)} without a copy; use reshape(...), or contiguous().view(...)"
         )
     return y
 
@@ -231,8 +174,14 @@ def unflatten(x: Tensor, dim: int, sizes) -> Tensor:
 
 
 def squeeze(x: Tensor, dim=None) -> Tensor:
-    """x without its dimensions of size 1: without all of them, or those among `dim` (one or several)."""
-    dims = range(x.ndim) if dim is None else normalize_dims("squeeze", dim, x.ndim) if dim != () else ()
+    """x without its dimensions of size 1: all of them, or those among `dim` (one or several)."""
+    dims = (
+        range(x.ndim)
+        if dim is None
+        else normalize_dims("squeeze", dim, x.ndim)
+        if dim != ()
+        else ()
+    )
     shape = x.array.shape
     return reshape_(x, tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
@@ -245,9 +194,9 @@ def unsqueeze(x: Tensor, dim: int) -> Tensor:
 
 
 # ---------------------------------------------------------------- order of dimensions
-def permute(x: Tensor, *dims) -> Tensor:
+def permute(x: Tensor, *args, dims=None) -> Tensor:
     """x with its dimensions in the order `dims`: a view."""
-    dims = tuple(normalize_dim("permute", d, x.ndim) for d in flat_sizes(dims))
+    dims = tuple(normalize_dim("permute", d, x.ndim) for d in flat_sizes(args, dims))
     if sorted(dims) != list(range(x.ndim)):
         raise RuntimeError(f"permute: expected each of {x.ndim} dimensions once, got {dims}")
     return transpose_(x, dims)
@@ -273,7 +222,9 @@ swapdims = swapaxes
 def t(x: Tensor) -> Tensor:
     """The transpose of a matrix; a tensor of fewer dimensions as it is.  A view."""
     if x.ndim > 2:
-        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(x.shape)}; use transpose or mT")
+        raise RuntimeError(
+            f"t: expected at most 2 dimensions, got shape {tuple(x.shape)}; use transpose or mT"
+        )
     return transpose_(x, tuple(range(x.ndim))[::-1])
 
 
@@ -282,7 +233,9 @@ def movedim(x: Tensor, source, destination) -> Tensor:
     given = [(d,) if hasattr(d, "__index__") else tuple(d) for d in (source, destination)]
     source, destination = ([normalize_dim("movedim", d, x.ndim) for d in dims] for dims in given)
     if len(source) != len(destination):
-        raise RuntimeError(f"movedim: {len(source)} dimensions cannot move to {len(destination)} places")
+        raise RuntimeError(
+            f"movedim: {len(source)} dimensions cannot move to {len(destination)} places"
+        )
     for dims in (source, destination):
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: {dims} names a dimension twice")
@@ -299,14 +252,21 @@ moveaxis = movedim
 
 # ---------------------------------------------------------------- repetition without copying
 def expand(x: Tensor, *sizes) -> Tensor:
-    """x repeated without copying: dimensions of size 1 take any size, -1 keeps one, new ones come in front."""
+    """x repeated without copying: sizes 1 become any size, -1 keeps one, new ones come in front."""
     sizes = flat_sizes(sizes)
     lead = len(sizes) - x.ndim
     if lead < 0:
-        raise RuntimeError(f"expand: {sizes} has fewer dimensions than the tensor, shape {tuple(x.shape)}")
-    shape = tuple(x.shape[i - lead] if n == -1 and i >= lead else operator.index(n) for i, n in enumerate(sizes))
+        raise RuntimeError(
+            f"expand: {sizes} has fewer dimensions than the tensor, shape {tuple(x.shape)}"
+        )
+    shape = tuple(
+        x.shape[i - lead] if n == -1 and i >= lead else operator.index(n)
+        for i, n in enumerate(sizes)
+    )
     if any(n < 0 for n in shape) or any(m not in (1, n) for m, n in zip(x.shape, shape[lead:])):
-        raise RuntimeError(f"expand: shape {tuple(x.shape)} does not expand to {sizes}; only sizes 1 can grow")
+        raise RuntimeError(
+            f"expand: shape {tuple(x.shape)} does not expand to {sizes}; only sizes 1 can grow"
+        )
     return expand_(x, shape)
 
 
@@ -328,131 +288,9 @@ def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
 
 def broadcast_shapes(*shapes) -> tuple[int, ...]:
     """The shape to which all shapes (or sizes of one dimension) broadcast."""
-    return broadcast_shape("broadcast_shapes", *((s,) if hasattr(s, "__index__") else tuple(s) for s in shapes))
-
-
-# ---------------------------------------------------------------- parts
-def select(x: Tensor, dim: int, index: int) -> Tensor:
-    """x at one place of dimension `dim`, which is dropped: a view."""
-    if not x.ndim:
-        raise IndexError("select: a 0-d tensor has no dimension to select from")
-    dim, index = normalize_dim("select", dim, x.ndim), operator.index(index)
-    n = x.array.shape[dim]
-    if not -n <= index < n:
-        raise IndexError(f"select: index {index} is out of range for dimension {dim} of size {n}")
-    return slice_(x, at(dim, index))
-
-
-def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """x from `start` on for `length` places of dimension `dim`: a view."""
-    refuse_scalar("narrow", x)
-    dim, start = normalize_dim("narrow", dim, x.ndim), operator.index(start)
-    n = x.array.shape[dim]
-    if not -n <= start <= n:
-        raise IndexError(f"narrow: start {start} is out of range for dimension {dim} of size {n}")
-    first = start + n if start < 0 else start
-    if length < 0 or first + length > n:
-        raise RuntimeError(f"narrow: start {start} and length {length} exceed dimension {dim} of size {n}")
-    return slice_(x, at(dim, slice(first, first + length)))
-
-
-def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """x at each place of dimension `dim`: views."""
-    refuse_scalar("unbind", x)
-    dim = normalize_dim("unbind", dim, x.ndim)
-    return pieces(x, tuple(at(dim, i) for i in range(x.array.shape[dim])))
-
-
-def split(x: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
-    """x cut along `dim` into views of one size (the last may be smaller), or of the sizes in a sequence."""
-    if not hasattr(split_size_or_sections, "__index__"):
-        return split_with_sizes(x, split_size_or_sections, dim)
-    refuse_scalar("split", x)
-    size, n = operator.index(split_size_or_sections), x.array.shape[normalize_dim("split", dim, x.ndim)]
-    if size < 0 or (size == 0 and n):
-        raise RuntimeError(f"split: the size of a piece must be positive, got {size} (dimension {dim} has size {n})")
-    whole, rest = divmod(n, size) if n else (0, 0)
-    return split_with_sizes(x, [size] * whole + [rest] * (rest > 0 or not n), dim)
-
-
-def split_with_sizes(x: Tensor, split_sizes, dim: int = 0) -> tuple[Tensor, ...]:
-    """x cut along `dim` into views of the given sizes, which must add up to the whole."""
-    refuse_scalar("split", x)
-    dim = normalize_dim("split", dim, x.ndim)
-    sizes, n = [operator.index(s) for s in split_sizes], x.array.shape[dim]
-    if sum(sizes) != n or any(s < 0 for s in sizes):
-        raise RuntimeError(f"split: sizes {sizes} must not be negative and must add up to {n}, the size of dimension {dim}")
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    return pieces(x, tuple(at(dim, slice(end - s, end)) for s, end in zip(sizes, ends)))
-
-
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """x cut along `dim` into at most `chunks` views of one size (the last may be smaller)."""
-    refuse_scalar("chunk", x)
-    if chunks <= 0:
-        raise RuntimeError(f"chunk: the number of chunks must be positive, got {chunks}")
-    n = x.array.shape[normalize_dim("chunk", dim, x.ndim)]
-    return split(x, -(-n // chunks), dim) if n else split_with_sizes(x, [0] * chunks, dim)
-
-
-def tensor_split(x: Tensor, indices_or_sections, dim: int = 0) -> tuple[Tensor, ...]:
-    """x cut along `dim` before each index of a sequence, or into a number of views as equal as can be."""
-    refuse_scalar("tensor_split", x)
-    dim = normalize_dim("tensor_split", dim, x.ndim)
-    cuts, n = indices_or_sections, x.array.shape[dim]
-    if isinstance(cuts, Tensor):
-        if cuts.dtype != "int64" or cuts.ndim > 1:
-            raise RuntimeError(f"tensor_split: expected int64 of at most 1 dimension, got {cuts.dtype} {tuple(cuts.shape)}")
-        cuts = cuts.tolist()
-    if hasattr(cuts, "__index__"):
-        if cuts <= 0:
-            raise RuntimeError(f"tensor_split: the number of sections must be positive, got {cuts}")
-        size, longer = divmod(n, cuts)
-        return split_with_sizes(x, [size + 1] * longer + [size] * (cuts - longer), dim)
-    cuts = [0, *map(operator.index, cuts), n]
-    return tuple(slice_(x, at(dim, slice(*ends))) for ends in zip(cuts, cuts[1:]))
-
-
-def _splitter(name, least, dim_of):
-    def cut(x: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
-        if x.ndim < least:
-            raise RuntimeError(f"{name}: expected at least {least} dimensions, got shape {tuple(x.shape)}")
-        dim, cuts = dim_of(x), indices_or_sections
-        if hasattr(cuts, "__index__") and (cuts <= 0 or x.shape[dim] % cuts):
-            raise RuntimeError(f"{name}: {cuts} sections do not divide dimension {dim} of size {x.shape[dim]}")
-        return tensor_split(x, cuts, dim)
-
-    cut.__name__ = cut.__qualname__ = name
-    cut.__doc__ = "As tensor_split along {}; a number of sections must divide it.".format(
-        {"hsplit": "columns (of a vector, its only dimension)", "vsplit": "rows", "dsplit": "dimension 2"}[name]
+    return broadcast_shape(
+        "broadcast_shapes", *((s,) if hasattr(s, "__index__") else tuple(s) for s in shapes)
     )
-    return cut
-
-
-hsplit = _splitter("hsplit", 1, lambda x: min(1, x.ndim - 1))
-vsplit = _splitter("vsplit", 2, lambda x: 0)
-dsplit = _splitter("dsplit", 3, lambda x: 2)
-
-
-def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonals of the matrices in dim1 and dim2, as a new last dimension: a view."""
-    a, b = normalize_dim("diagonal", dim1, x.ndim), normalize_dim("diagonal", dim2, x.ndim)
-    if a == b or x.ndim < 2:
-        raise RuntimeError(f"diagonal: expected two different dimensions, got {dim1} and {dim2} of {tuple(x.shape)}")
-    return diagonal_(x, operator.index(offset), a, b)
-
-
-def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Windows of `size` elements along a dimension, `step` apart, in a new last dimension: a view."""
-    dim = normalize_dim("unfold", dimension, x.ndim)
-    if not x.ndim:
-        return select(unfold(reshape_(x, (1,)), 0, size, step), 0, 0)
-    n = x.array.shape[dim]
-    if not 0 <= size <= n or step <= 0:
-        raise RuntimeError(
-            f"unfold: size must lie in [0, {n}] (dimension {dim}) and step be positive, got size {size}, step {step}"
-        )
-    return windows(x, dim, size, step)
 
 
 def contiguous(x: Tensor) -> Tensor:
@@ -461,8 +299,26 @@ def contiguous(x: Tensor) -> Tensor:
 
 
 __all__ = [
-    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "chunk", "contiguous", "diagonal", "dsplit", "expand",
-    "expand_as", "flatten", "hsplit", "moveaxis", "movedim", "narrow", "permute", "ravel", "reshape", "reshape_as",
-    "select", "split", "split_with_sizes", "squeeze", "swapaxes", "swapdims", "t", "tensor_split", "transpose", "unbind",
-    "unflatten", "unfold", "unsqueeze", "view", "view_as", "vsplit",
-]  # fmt: skip
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "broadcast_to",
+    "contiguous",
+    "expand",
+    "expand_as",
+    "flatten",
+    "moveaxis",
+    "movedim",
+    "permute",
+    "ravel",
+    "reshape",
+    "reshape_as",
+    "squeeze",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "transpose",
+    "unflatten",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
