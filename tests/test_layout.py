@@ -3,6 +3,7 @@
 import ast
 import configparser
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -186,6 +187,14 @@ def test_setup_lists_every_package():
     for package in found:
         folder = package.removeprefix("tinydl.") if "tinydl.kernels" in package else package
         assert (ROOT / folder.replace(".", "/") / "__init__.py").exists(), f"{package}: no __init__"
+
+
+def test_the_files_that_contributing_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"\b((?:tests|tools|tinydl|kernels)/[\w/]*(?:\.\w+)?)", text)
+    assert len(named) > 10
+    missing = sorted({name for name in named if not (ROOT / name).exists()})
+    assert not missing, f"CONTRIBUTING.md names {missing}"
 
 
 def test_the_rules_bite():
