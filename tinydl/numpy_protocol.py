@@ -31,7 +31,7 @@ def call_ufunc(ufunc, method, inputs, kwargs):
     function = getattr(tinydl, name, None)
     if method != "__call__" or kwargs or function is None:
         _refuse(ufunc.__name__ + ("" if method == "__call__" else f".{method}"))
-    return function(*[x if isinstance(x, (Tensor, int, float)) else tinydl.as_tensor(x) for x in inputs])
+    return function(*[x if isinstance(x, Tensor) else tinydl.as_tensor(x) for x in inputs])
 
 
 def _axis(function):
@@ -74,7 +74,7 @@ _FUNCTIONS = {
     np.dot: _plain("matmul"), np.einsum: _plain("einsum"), np.clip: _plain("clamp"), np.cumsum: _plain("cumsum"),
     np.tril: _plain("tril"), np.triu: _plain("triu"), np.outer: _plain("outer"), np.flip: _plain("flip"),
     np.zeros_like: _plain("zeros_like"), np.ones_like: _plain("ones_like"), np.broadcast_to: _plain("broadcast_to"),
-    np.swapaxes: _plain("swapaxes"), np.moveaxis: _plain("movedim"), np.sort: _plain("msort"),
+    np.swapaxes: _plain("swapaxes"), np.moveaxis: _plain("movedim"), np.sort: lambda x, axis=-1: x.sort(axis).values,
     np.transpose: lambda x, axes=None: x.permute(*(axes if axes is not None else range(x.ndim)[::-1])),
     np.shape: lambda x: tuple(x.shape), np.ndim: lambda x: x.ndim, np.size: lambda x: x.numel(),
     np.allclose: _plain("allclose"), np.array_equal: _plain("equal"), np.copy: _plain("clone"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..autograd.engine import Array, by_category, floating, op
-from ..dtype import float64, get_default_dtype
+from ..dtype import float64
 from ..tensor import Tensor
 from .choice import logical_and, some_tensor, tensors, where, zero
 
@@ -57,11 +57,15 @@ def add(xp, x: Array, other: Array, *, alpha=1):
 add.grads(lambda g: g, lambda g, alpha: g if alpha == 1 else g * alpha)
 
 
-@op(promote=by_category)
+def _no_bools(op, arrays):
+    if any(isinstance(a, bool) or getattr(a, "dtype", None) == "bool" for a in arrays):
+        raise RuntimeError("sub: bools have no difference; use ~, logical_xor or .to(dtype)")
+    return by_category(op, arrays)
+
+
+@op(promote=_no_bools)
 def sub(xp, x: Array, other: Array, *, alpha=1):
     """x - alpha * other.  Shapes that broadcast -> the broadcast shape."""
-    if "b" in (x.dtype.kind, other.dtype.kind):
-        raise RuntimeError("sub: bool tensors have no difference; use logical_xor or .to(dtype)")
     if alpha != 1:
         other = other * _like_number(other, alpha, "sub")
     return xp.subtract(x, other)
@@ -299,7 +303,7 @@ def ldexp(x: Tensor, other: Tensor) -> Tensor:
     for name, v in (("x", x), ("other", other)):
         if not isinstance(v, Tensor):
             raise TypeError(f"ldexp: {name} must be a tensor, got {type(v).__name__}")
-    return (x if x.dtype.kind == "f" else cast(x, get_default_dtype())) * pow(2.0, other)
+    return x * pow(2.0, other)
 
 
 def lerp(x: Tensor, end: Tensor, weight) -> Tensor:

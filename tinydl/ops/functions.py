@@ -6,11 +6,11 @@ import math
 
 from ..autograd.engine import Array, floating, op
 from ..tensor import Tensor
-from .choice import clamp, logical_and, some_tensor, tensors, where
+from .choice import logical_and, some_tensor, tensors, where
 
 
 # ---------------------------------------------------------------- of one argument
-def _unary(name, doc, rule, function=None, special=None):
+def unary(name, doc, rule, function=None, special=None):
     """Declare what the array library calls `function`, or `xp.special` calls `special`."""
     if special:
 
@@ -32,40 +32,38 @@ def _unary(name, doc, rule, function=None, special=None):
 PI = math.pi
 HALF_ROOT_PI = math.sqrt(PI) / 2
 
-exp = _unary("exp", "e to the power x.", lambda g, y: g * y)
-exp2 = _unary("exp2", "2 to the power x.", lambda g, y: g * y * math.log(2))
-expm1 = _unary("expm1", "exp(x) - 1, accurate near 0.", lambda g, y: g * (y + 1))
-log = _unary("log", "Natural logarithm.", lambda g, x: g / x)
-log2 = _unary("log2", "Logarithm to base 2.", lambda g, x: g / (x * math.log(2)))
-log10 = _unary("log10", "Logarithm to base 10.", lambda g, x: g / (x * math.log(10)))
-log1p = _unary("log1p", "log(1 + x), accurate near 0.", lambda g, x: g / (x + 1))
-sqrt = _unary("sqrt", "Square root.", lambda g, y: g / (2 * y))
-sin = _unary("sin", "Sine.", lambda g, x: g * cos(x))
-cos = _unary("cos", "Cosine.", lambda g, x: -g * sin(x))
-tan = _unary("tan", "Tangent.", lambda g, y: g * (1 + y * y))
-asin = _unary("asin", "Inverse sine.", lambda g, x: g * rsqrt(1 - x * x), "arcsin")
-acos = _unary("acos", "Inverse cosine.", lambda g, x: -g * rsqrt(1 - x * x), "arccos")
-atan = _unary("atan", "Inverse tangent.", lambda g, x: g / (1 + x * x), "arctan")
-sinh = _unary("sinh", "Hyperbolic sine.", lambda g, x: g * cosh(x))
-cosh = _unary("cosh", "Hyperbolic cosine.", lambda g, x: g * sinh(x))
-tanh = _unary("tanh", "Hyperbolic tangent.", lambda g, y: g * (1 - y * y))
-asinh = _unary("asinh", "Inverse of sinh.", lambda g, x: g * rsqrt(x * x + 1), "arcsinh")
-acosh = _unary("acosh", "Inverse of cosh.", lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1), "arccosh")
-atanh = _unary("atanh", "Inverse of tanh.", lambda g, x: g / (1 - x * x), "arctanh")
-erf = _unary("erf", "Error function.", lambda g, x: g * exp(-x * x) / HALF_ROOT_PI, special="erf")
-erfc = _unary(
+exp = unary("exp", "e to the power x.", lambda g, y: g * y)
+exp2 = unary("exp2", "2 to the power x.", lambda g, y: g * y * math.log(2))
+expm1 = unary("expm1", "exp(x) - 1, accurate near 0.", lambda g, y: g * (y + 1))
+log = unary("log", "Natural logarithm.", lambda g, x: g / x)
+log2 = unary("log2", "Logarithm to base 2.", lambda g, x: g / (x * math.log(2)))
+log10 = unary("log10", "Logarithm to base 10.", lambda g, x: g / (x * math.log(10)))
+log1p = unary("log1p", "log(1 + x), accurate near 0.", lambda g, x: g / (x + 1))
+sqrt = unary("sqrt", "Square root.", lambda g, y: g / (2 * y))
+sin = unary("sin", "Sine.", lambda g, x: g * cos(x))
+cos = unary("cos", "Cosine.", lambda g, x: -g * sin(x))
+tan = unary("tan", "Tangent.", lambda g, y: g * (1 + y * y))
+asin = unary("asin", "Inverse sine.", lambda g, x: g * rsqrt(1 - x * x), "arcsin")
+acos = unary("acos", "Inverse cosine.", lambda g, x: -g * rsqrt(1 - x * x), "arccos")
+atan = unary("atan", "Inverse tangent.", lambda g, x: g / (1 + x * x), "arctan")
+sinh = unary("sinh", "Hyperbolic sine.", lambda g, x: g * cosh(x))
+cosh = unary("cosh", "Hyperbolic cosine.", lambda g, x: g * sinh(x))
+tanh = unary("tanh", "Hyperbolic tangent.", lambda g, y: g * (1 - y * y))
+asinh = unary("asinh", "Inverse of sinh.", lambda g, x: g * rsqrt(x * x + 1), "arcsinh")
+acosh = unary("acosh", "Inverse of cosh.", lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1), "arccosh")
+atanh = unary("atanh", "Inverse of tanh.", lambda g, x: g / (1 - x * x), "arctanh")
+erf = unary("erf", "Error function.", lambda g, x: g * exp(-x * x) / HALF_ROOT_PI, special="erf")
+erfc = unary(
     "erfc",
     "1 - erf(x), accurate for large x.",
     lambda g, x: -g * exp(-x * x) / HALF_ROOT_PI,
     special="erfc",
 )
-erfinv = _unary(
+erfinv = unary(
     "erfinv", "Inverse of erf.", lambda g, y: g * exp(y * y) * HALF_ROOT_PI, special="erfinv"
 )
-lgamma = _unary(
-    "lgamma", "Logarithm of |gamma(x)|.", lambda g, x: g * digamma(x), special="gammaln"
-)
-digamma = _unary(
+lgamma = unary("lgamma", "Logarithm of |gamma(x)|.", lambda g, x: g * digamma(x), special="gammaln")
+digamma = unary(
     "digamma", "Derivative of lgamma.", lambda g, x: g * polygamma(1, x), special="digamma"
 )
 
@@ -104,15 +102,25 @@ def sinc(x: Tensor) -> Tensor:
     """sin(pi x) / (pi x), 1 at 0.  x: any shape -> same shape."""
     at_zero = x == 0
     angle = where(at_zero, 1, x) * PI
-    # at 0 the series, so that the second derivative there is right too
-    return where(at_zero, 1 - (PI * PI / 6) * x * x, sin(angle) / angle)
+    # at 0 the series, so that derivatives there are right too (up to order 5)
+    s = (PI * x) * (PI * x)
+    return where(at_zero, 1 - s / 6 + s * s / 120, sin(angle) / angle)
 
 
-def logit(x: Tensor, eps: float | None = None) -> Tensor:
+@op(promote=floating)
+def logit(xp, x: Array, eps=None):
     """log(x / (1 - x)), x first clamped to [eps, 1 - eps] if eps is given.  -> the same shape."""
     if eps is not None:
-        x = clamp(x, eps, 1 - eps)
-    return log(x / (1 - x))
+        x = xp.clip(x, eps, 1 - eps)
+    return xp.log(x / (1 - x))
+
+
+def _logit_slope(g, x, eps):
+    slope = g / (x * (1 - x))
+    return slope if eps is None else where(logical_and(x >= eps, x <= 1 - eps), slope, 0)
+
+
+logit.grads(_logit_slope)
 
 
 # ---------------------------------------------------------------- of two arguments

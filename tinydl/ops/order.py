@@ -125,6 +125,8 @@ def _extreme(largest):
     find = op(find)
 
     def extreme(x: Tensor, dim=None, keepdim: bool = False, *, other: Tensor | None = None):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name}: x must be a tensor, got {type(x).__name__}")
         other = dim if isinstance(dim, Tensor) else other
         if other is not None:
             return of_two(x, other)
