@@ -113,7 +113,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 
 def _usual_dim(dim, ndim):
-    """Where no dimension is given, PyTorch's old choice: that of C in (C,), (N, C), (C, H, W), ..."""
+    """Where no dimension is given, PyTorch's old choice: that of C in (C,), (N, C), (C, H, W)."""
     return dim if dim is not None else 0 if ndim in (0, 1, 3) else 1
 
 

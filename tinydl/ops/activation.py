@@ -98,8 +98,6 @@ def _with_slope(x, slope):
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight * x.  x: (N, C, ...); weight: (1,) or (C,) -> shape of x."""
-    if not x.ndim:
-        raise RuntimeError("prelu: expected at least one dimension, got a 0-d tensor")
     if weight.ndim > 1:
         raise RuntimeError(f"prelu: weight must be 0-d or 1-d, got shape {tuple(weight.shape)}")
     C = x.shape[1] if x.ndim > 1 else 1
@@ -111,6 +109,8 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.numel() > 1:
         weight = weight.reshape(C, *[1] * (x.ndim - 2))
+    elif weight.ndim > x.ndim:
+        weight = weight.reshape(())
     return _with_slope(x, weight)
 
 

@@ -170,9 +170,11 @@ def soft_cross_entropy(x, target, weight, reduction, label_smoothing):
 
 
 # ---------------------------------------------------------------- margins
-def _check_rows(name, input):
-    if input.ndim not in (1, 2) or input.shape[-1] == 0:
+def _rows(name, input):
+    """input as (N, C), also where it was (C,) or ()."""
+    if input.ndim > 2 or 0 in input.shape[-1:]:
         raise RuntimeError(f"{name}: expected input (N, C) or (C,), got {tuple(input.shape)}")
+    return input if input.ndim == 2 else input.reshape(1, -1)
 
 
 def multi_margin_loss(
@@ -195,9 +197,7 @@ def multi_margin_loss(
         raise ValueError(f"{name}: p must be 1 or 2, got {p}")
     if weight is not None and weight.ndim != 1:
         raise ValueError(f"{name}: weight must be 1-d, got shape {tuple(weight.shape)}")
-    _check_rows(name, input)
-    single = input.ndim == 1
-    x = input.unsqueeze(0) if single else input
+    x = _rows(name, input)
     if target.ndim > 1 or target.numel() != len(x):
         raise RuntimeError(f"{name}: expected {len(x)} targets, got shape {tuple(target.shape)}")
     y = target.reshape(-1, 1)
@@ -209,7 +209,7 @@ def multi_margin_loss(
     if weight is not None:
         short = short * weight[y]
     loss = where(arange(C, device=x.device) == y, 0, short).sum(1) / C
-    return reduced(loss.squeeze(0) if single and not target.ndim else loss, reduction)
+    return reduced(loss if input.ndim == 2 or target.ndim else loss.squeeze(0), reduction)
 
 
 def multilabel_margin_loss(
@@ -225,14 +225,13 @@ def multilabel_margin_loss(
     """
     name = "multilabel_margin_loss"
     reduction = reduction_of(name, reduction, size_average, reduce)
-    _check_rows(name, input)
+    x = _rows(name, input)
     if input.shape != target.shape:
         raise RuntimeError(
             f"{name}: target must have the shape of input {tuple(input.shape)}, got "
             f"{tuple(target.shape)}"
         )
-    single = input.ndim == 1
-    x, y = (input.unsqueeze(0), target.unsqueeze(0)) if single else (input, target)
+    y = target.reshape(x.shape)
     C = x.shape[1]
     _check_classes(name, y, C, ignore_index=-1)
     listed = (y < 0).to("int64").cumsum(1) == 0
@@ -241,7 +240,7 @@ def multilabel_margin_loss(
     short = relu(1 - x.gather(1, y).unsqueeze(2) + x.unsqueeze(1))
     counts = listed.unsqueeze(2) & ~is_target.unsqueeze(1)
     loss = where(counts, short, 0).sum((1, 2)) / C
-    return reduced(loss.squeeze(0) if single else loss, reduction)
+    return reduced(loss if input.ndim == 2 else loss.squeeze(0), reduction)
 
 
 __all__ = []

@@ -149,6 +149,8 @@ def embedding_bag(
     input: (bags, length), or (n,) with `offsets`, where each bag starts.  Rows of padding_idx take
     no part.
     """
+    if input.is_floating_point() and not weight.is_floating_point():
+        input, weight = weight, input  # PyTorch's order of old
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max', got {mode!r}")
     if per_sample_weights is not None and mode != "sum":

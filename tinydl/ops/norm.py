@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 
-from ..autograd.engine import Array, fused
+from ..autograd.engine import Array, by_category, fused, op
 from ..autograd.mode import no_grad
 from ..dtype import finfo
 from ..tensor import Tensor
 from .elementwise import rsqrt
+from .reduce import sum_to
 
 
 def _standardised(x, dims, eps):
@@ -23,11 +24,36 @@ def _standardised(x, dims, eps):
     return centred * rsqrt(var + eps), mean, var
 
 
+# ---------------------------------------------------------------- scale and shift
+@op(promote=by_category)
+def affine(xp, x: Array, weight: Array, bias: Array):
+    """x * weight + bias, these of one shape that broadcasts to x's."""
+    y = x * weight
+    y += bias
+    return y
+
+
+@op(promote=by_category)
+def affine_grad(xp, u: Array, x: Array, weight: Array):
+    """The gradients of affine's x, weight and bias, u that of its output."""
+    return u * weight, sum_to.op.body(xp, u * x, weight.shape), sum_to.op.body(xp, u, weight.shape)
+
+
+def _gradient_of_affine_grad(g, u, x, weight):
+    a, b, c = (0.0 if one is None else one for one in g)
+    return x * b + weight * a + c, u * b, u * a
+
+
+affine.grads_together(lambda g, x, weight: affine_grad(g, x, weight))
+affine_grad.grads_together(_gradient_of_affine_grad)
+
+
 def _affine(x, weight, bias, shape):
     """x * weight + bias, each of which may be None, in a shape that broadcasts."""
-    if weight is not None:
-        x = x * weight.reshape(shape)
-    return x if bias is None else x + bias.reshape(shape)
+    if weight is None:
+        return x if bias is None else x + bias.reshape(shape)
+    weight = weight.reshape(shape)
+    return x * weight if bias is None else affine(x, weight, bias.reshape(shape))
 
 
 def _channels(x):
@@ -129,6 +155,8 @@ def batch_norm(
     input: (N, C, *) -> same shape.  Training moves running_mean and running_var (unbiased) by
     `momentum`.
     """
+    if not input.numel():
+        return input.clone()
     given = dict(running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     _check_channels("batch_norm", input, **given)
     if eps < 0 or (training and eps == 0):

@@ -21,11 +21,11 @@ def constant_pad(xp, x: Array, widths, value):
 constant_pad.grads(lambda g, widths: constant_pad(g, tuple((-a, -b) for a, b in widths), 0))
 
 
-def _reflected(x, dim, n, before, after):
+def _reflected(x, dim, n, before, after, cut):
     return x.narrow(dim, 1, before).flip(dim), x.narrow(dim, n - 1 - after, after).flip(dim)
 
 
-def _replicated(x, dim, n, before, after):
+def _replicated(x, dim, n, before, after, cut):
     def repeated(at, count):
         sizes = [count if d == dim else size for d, size in enumerate(x.shape)]
         return x.narrow(dim, at, 1).expand(*sizes)
@@ -33,11 +33,11 @@ def _replicated(x, dim, n, before, after):
     return repeated(0, before), repeated(n - 1, after)
 
 
-def _wrapped(x, dim, n, before, after):
-    return x.narrow(dim, n - before, before), x.narrow(dim, 0, after)
+def _wrapped(x, dim, n, before, after, cut):
+    return x.narrow(dim, n - cut[1] - before, before), x.narrow(dim, cut[0], after)
 
 
-# mode -> (what goes before and after, how wide it may be for a size of n)
+# mode -> (what goes before and after, if `cut` then falls away; how wide it may be, of a size n)
 _EDGES = {
     "reflect": (_reflected, lambda n: n - 1),
     "replicate": (_replicated, lambda n: None if n else 0),
@@ -53,14 +53,11 @@ def _extended(x, dim, before, after, mode):
             f"pad: mode '{mode}' can pad dim {dim} of shape {tuple(x.shape)} by at most {limit}, "
             f"got {before} and {after}"
         )
-    if min(before, after) < 0:
-        start = max(-before, 0)
-        x = x.narrow(dim, start, x.shape[dim] - start - max(-after, 0))
-    before, after = max(before, 0), max(after, 0)
-    if not before and not after:
-        return x
-    left, right = edges(x, dim, x.shape[dim], before, after)
-    return shape.cat([left, x, right], dim)
+    cut = max(-before, 0), max(-after, 0)
+    if max(before, after) > 0:
+        left, right = edges(x, dim, x.shape[dim], max(before, 0), max(after, 0), cut)
+        x = shape.cat([left, x, right], dim)
+    return x.narrow(dim, cut[0], x.shape[dim] - cut[0] - cut[1])
 
 
 def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) -> Tensor:

@@ -243,7 +243,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         raise RuntimeError(
             f"pixel_shuffle: {C} channels cannot be divided by the factor's square, {r * r}"
         )
-    x = input.reshape(-1, C // (r * r), r, r, H, W).permute(0, 1, 4, 2, 5, 3)
+    x = input.reshape(math.prod(lead), C // (r * r), r, r, H, W).permute(0, 1, 4, 2, 5, 3)
     return x.reshape(*lead, C // (r * r), H * r, W * r)
 
 
@@ -253,7 +253,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     lead, C, H, W = _check_image("pixel_unshuffle", input, r)
     if H % r or W % r:
         raise RuntimeError(f"pixel_unshuffle: height {H} and width {W} must be multiples of {r}")
-    x = input.reshape(-1, C, H // r, r, W // r, r).permute(0, 1, 3, 5, 2, 4)
+    x = input.reshape(math.prod(lead), C, H // r, r, W // r, r).permute(0, 1, 3, 5, 2, 4)
     return x.reshape(*lead, C * r * r, H // r, W // r)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..tensor import Tensor
-from .elementwise import clamp_min, maximum, minimum, rsqrt, where
+from .elementwise import clamp_min, minimum, rsqrt, where
 from .losses import reduced, reduction_of
 
 
@@ -12,7 +12,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     for x in (x1, x2):
         if not x.is_floating_point():
             raise RuntimeError(f"cosine_similarity: expected floating tensors, got {x.dtype}")
-    unit1, unit2 = (x / maximum(x.norm(2, dim, keepdim=True), eps) for x in _broadcast(x1, x2))
+    unit1, unit2 = (x / clamp_min(x.norm(2, dim, keepdim=True), eps) for x in _broadcast(x1, x2))
     return (unit1 * unit2).sum(dim)
 
 
