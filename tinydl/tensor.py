@@ -44,6 +44,7 @@ class Tensor:
     _rewrites = 0  # the base's rewrites when this view's edge was recorded
     _unrecorded_view = False  # made within no_grad
     _grad = None
+    _retained = None  # the handle of the hook that `retain_grad` put
     __array_priority__ = 1000
 
     def __init__(self, array, requires_grad: bool = False):
@@ -256,7 +257,7 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called."""
-        return getattr(self, "_retained", False)
+        return self._retained is not None
 
     # ---- other forms of it
     def numpy(self, *, force: bool = False) -> np.ndarray:

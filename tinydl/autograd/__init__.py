@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..tensor import Tensor, wrap
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .checkpoint import checkpoint
 from .function import Function
-from .graph import Like, walk
+from .graph import Like, add_to_grad, walk
 from .mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 
 __all__ = [
@@ -38,13 +40,11 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     edges = [_edge_of("backward", i, x) for i, x in enumerate(inputs)]
     found = walk(roots, set(edges), create_graph, keep)
-    for x, edge in zip(inputs, edges):
-        if edge in found:
-            g = found[edge] if create_graph else found[edge].detach()
-            if x.grad is None:
-                x.grad = g if create_graph else g.clone()
-            else:
-                x.grad = x.grad + g
+    with enable_grad() if create_graph else no_grad():
+        for edge, x in dict(zip(edges, inputs)).items():
+            if edge in found:
+                add = edge[0].accumulate if x.is_leaf else partial(add_to_grad, x)
+                add(found.pop(edge))
 
 
 def grad(
@@ -87,6 +87,8 @@ def _roots(name, tensors, cotangents):
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if cotangents is None or isinstance(cotangents, Tensor):
         cotangents = [cotangents] if len(tensors) == 1 or cotangents is not None else [None] * len(tensors)
+    if not isinstance(cotangents, (list, tuple)):
+        raise TypeError(f"{name}: a cotangent must be a tensor, got {type(cotangents).__name__}")
     if len(cotangents) != len(tensors):
         raise RuntimeError(f"{name}: {len(tensors)} outputs need as many cotangents, got {len(cotangents)}")
     roots = []

@@ -475,10 +475,6 @@ class OpNode(RecordedNode):
             )
         return results
 
-    def release(self):
-        super().release()
-        self.likes = ()
-
 
 def _grouped(values, names, items, op, plan):
     """Move `items` to `values`: one for each name, for the variadic argument a list."""

@@ -16,8 +16,6 @@ class FunctionNode(RecordedNode):
 
     def backward(self, gs, wanted):
         ctx = self.ctx
-        if ctx is None:
-            self.kept()
         ctx.needs_input_grad = tuple(wanted[ctx._positions[i]] if i in ctx._positions else False for i in range(ctx._count))
         if ctx._materialize:
             gs = [
@@ -35,10 +33,6 @@ class FunctionNode(RecordedNode):
                 raise TypeError(f"{self.name}.backward: gradient {i} must be a tensor or None, got {type(r).__name__}")
         places = {p: i for i, p in ctx._positions.items()}
         return [results[places[p]] for p in range(len(self.edges))]
-
-    def release(self):
-        super().release()
-        self.ctx = None
 
 
 class Context:

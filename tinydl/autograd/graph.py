@@ -15,6 +15,7 @@ import numpy as np
 
 from ..device import of_array
 from ..tensor import Tensor, wrap
+from .hooks import run as run_hooks
 from .mode import enable_grad, no_grad, state
 
 _next_number = itertools.count().__next__
@@ -81,18 +82,25 @@ class Leaf(Node):
         self.outs = ((tensor.array.shape, tensor.array.dtype),)
 
     def accumulate(self, g):
-        """Add `g` to the tensor's grad, which never shares memory with anything else of the graph."""
+        """Add `g` to the tensor's grad, and tell the hooks."""
         tensor = self.tensor()
-        if tensor is None:
-            return
-        if tensor.grad is None:
-            tensor.grad = g if state.recording or _sole_owner(g) else wrap(g.array.copy())
-        elif state.recording:
-            tensor.grad = tensor.grad + g
+        if tensor is not None:
+            add_to_grad(tensor, g)
+            for hook in tuple(self.after or ()):
+                hook(tensor)
+
+
+def add_to_grad(tensor, g):
+    """Add `g` to the tensor's grad, which never shares memory with anything else of the graph."""
+    if tensor.grad is None:
+        if state.recording:
+            tensor.grad = OPS["clone"](g)
         else:
-            tensor.grad.add_(g)
-        for hook in self.after or ():
-            hook(tensor)
+            tensor.grad = g if _sole_owner(g) else wrap(g.array.copy())
+    elif state.recording:
+        tensor.grad = tensor.grad + g
+    else:
+        tensor.grad.add_(g)
 
 
 def _references(t):
@@ -110,13 +118,16 @@ def _sole_owner(t):
 def _count_alone():
     """References that `_references` sees of a tensor in the hands of the walk alone."""
 
-    def accumulate(g):
+    def add(g):
         return (lambda t: _references(t))(g)
 
-    def step(g):
-        return accumulate(g)
+    def accumulate(g):
+        return add(g)
 
-    return step(wrap(np.empty(1)))
+    def step(gs):
+        return accumulate(gs.pop())
+
+    return step([wrap(np.empty(1))])
 
 
 _ALONE = _count_alone()
@@ -158,10 +169,8 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
             gs = pending.pop(node, None)
             if gs is None or (needed is not None and node not in needed):
                 continue
-            for slot, hook in node.hooks or ():
-                if gs[slot] is not None:
-                    replaced = hook(gs[slot])
-                    gs[slot] = gs[slot] if replaced is None else replaced
+            if node.hooks:
+                run_hooks(node, gs)
             if targets is not None:
                 found |= {(node, s): g for s, g in enumerate(gs) if (node, s) in targets}
             if isinstance(node, Leaf):
@@ -282,7 +291,8 @@ class RecordedNode(Node):
         return t
 
     def release(self):
-        self.saved = None
+        if self.saved:  # what keeps nothing can run again
+            self.saved = None
 
 
 def operand(x: Tensor | None, array=None):

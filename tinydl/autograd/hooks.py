@@ -12,8 +12,12 @@ class Handle:
         self.hooks, self.entry = hooks, entry
 
     def remove(self):
-        if self.entry in self.hooks:
-            self.hooks.remove(self.entry)
+        """Take the hook off; a second time does nothing."""
+        for i, entry in enumerate(self.hooks):
+            if entry is self.entry:  # an equal one may stand beside it
+                del self.hooks[i]
+                self.hooks, self.entry = [], None
+                return
 
     def __enter__(self):
         return self
@@ -34,8 +38,26 @@ def on_edge(tensor, hook):
     node, slot = _edge(tensor, "register_hook")
     if node.hooks is None:
         node.hooks = []
-    node.hooks.append((slot, hook))
-    return Handle(node.hooks, (slot, hook))
+    entry = (slot, hook)
+    node.hooks.append(entry)
+    return Handle(node.hooks, entry)
+
+
+def run(node, gs):
+    """Let the hooks see the gradients of the node's outputs, and replace them."""
+    for slot, hook in sorted(node.hooks, key=lambda entry: isinstance(entry[1], _Retain)):
+        g = gs[slot]
+        replaced = None if g is None else hook(g)
+        if replaced is None:
+            continue
+        if not isinstance(replaced, type(g)):
+            raise TypeError(f"hook: expected a tensor or None from {hook}, got {type(replaced).__name__}")
+        if replaced.array.shape != g.array.shape:
+            raise RuntimeError(
+                f"hook: {hook} replaced a gradient of shape {tuple(g.shape)} by one of {tuple(replaced.shape)}; "
+                "the shape must stay"
+            )
+        gs[slot] = replaced
 
 
 def after_accumulation(tensor, hook):
@@ -49,16 +71,27 @@ def after_accumulation(tensor, hook):
     return Handle(node.after, hook)
 
 
+class _Retain:
+    """The hook that puts a computed tensor's gradient into its `grad`; it sees what other hooks made of it."""
+
+    def __init__(self, tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g):
+        t = self.tensor()
+        if t is not None:
+            t.grad = g if t.grad is None else t.grad + g
+
+
 def retain(tensor):
     """Copy the gradient that passes a computed tensor into its `grad`."""
     _edge(tensor, "retain_grad")
-    if tensor.is_leaf or tensor.retains_grad:
-        return
-    tensor._retained = True
-    target = weakref.ref(tensor)
+    if not tensor.is_leaf and tensor._retained is None:
+        tensor._retained = on_edge(tensor, _Retain(tensor))
 
-    def keep(g):
-        if (t := target()) is not None:
-            t.grad = g if t.grad is None else t.grad + g
 
-    on_edge(tensor, keep)
+def move_retained(tensor):
+    """The tensor was written in place: `grad` is to be that of its new value."""
+    if tensor._retained is not None:
+        tensor._retained.remove()
+        tensor._retained = on_edge(tensor, _Retain(tensor)) if tensor.requires_grad else None

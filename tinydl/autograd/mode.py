@@ -89,15 +89,21 @@ def _switched(function, mode):
     @functools.wraps(function)
     def steps(*args, **kwargs):
         inner = function(*args, **kwargs)
-        answer = None
+        go_on, given = inner.send, None
         try:
             while True:
                 with switch():
-                    item = inner.send(answer)
-                answer = yield item
+                    item = go_on(given)
+                try:
+                    go_on, given = inner.send, (yield item)
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    go_on, given = inner.throw, error
         except StopIteration as stop:
             return stop.value
         finally:
-            inner.close()
+            with switch():
+                inner.close()
 
     return steps

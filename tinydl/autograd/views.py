@@ -13,6 +13,7 @@ from .. import dtype as dtypes
 from ..tensor import Tensor, wrap
 from .engine import Array, OpNode, op, record
 from .graph import OPS
+from .hooks import move_retained
 from .mode import enable_grad, state
 
 
@@ -87,10 +88,25 @@ def write(x: Tensor, name: str, compute) -> Tensor:
         raise RuntimeError(f"{name}: the result has dtype {result.dtype}, which {x.dtype} cannot hold")
     if result.dtype != x.dtype:
         result = OPS["cast"](result, x.dtype)
+    if result._edge is not None:
+        _keep_old(result._edge[0], x)
     x.array[...] = result.array
     x._storage.written(name, sys._getframe(1))
     _replace(x, result)
+    move_retained(x)
     return x
+
+
+def _keep_old(node, x):
+    """If the operation's own rules name what `x` is now, they get a copy: x is about to be overwritten."""
+
+    def safe(array, edge, storage, version):
+        if array is x.array and storage is x._storage and version == storage.version:
+            return array.copy(), edge, None, 0
+        return array, edge, storage, version
+
+    if isinstance(node.saved, tuple) and any(operand[0] is x.array for operand in node.saved):
+        node.saved = tuple([safe(*operand) for operand in node.saved])
 
 
 def _replace(x, result):
