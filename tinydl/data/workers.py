@@ -238,6 +238,7 @@ class Workers:
         try:
             return job, self.pool.submit(_fetch, job)
         except futures.BrokenExecutor as error:
+            self.abandon()
             raise RuntimeError(_DIED) from error
         except (AttributeError, TypeError, pickle.PicklingError) as error:
             raise RuntimeError(
