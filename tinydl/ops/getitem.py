@@ -21,18 +21,6 @@ from .views import ALL, broadcast_shape, expand_, reshape_, slice_
 
 
 # ---------------------------------------------------------------- taking an index apart
-def _items(index):
-    """The index as a tuple.  A list is a tensor, but a tuple where it holds more than numbers."""
-    if isinstance(index, tuple):
-        return index
-    if isinstance(index, list) and len(index) < 32:
-        if any(
-            i is None or i is ... or isinstance(i, slice) or hasattr(i, "__len__") for i in index
-        ):
-            return tuple(index)
-    return (index,)
-
-
 def _item(item):
     """One item as an int, a slice of ints, None, Ellipsis, a bool, or a tensor with a dimension."""
     if item is None or item is ... or isinstance(item, (bool, int)):
@@ -41,7 +29,7 @@ def _item(item):
         parts = (item.start, item.stop, item.step)
         return slice(*(None if p is None else operator.index(p) for p in parts))
     if hasattr(item, "dtype") or isinstance(item, (list, tuple, range)):
-        t = item if isinstance(item, Tensor) else creation.tensor(item)
+        t = item if isinstance(item, Tensor) else _tensor(item)
         if t.array.size == 0 and not hasattr(item, "dtype"):
             t = t.to("int64")
         if t.dtype.kind == "f":
@@ -52,6 +40,16 @@ def _item(item):
     raise IndexError(
         f"index: expected integers, slices, None, ... or tensors, got {type(item).__name__}"
     )
+
+
+def _tensor(item):
+    try:
+        return creation.tensor(item)
+    except (TypeError, ValueError) as e:
+        raise IndexError(
+            f"index: {item!r} is not a tensor of integers or bools ({e}); "
+            "an index for several dimensions is a tuple, as in x[0, 1:]"
+        ) from None
 
 
 def width(item):
@@ -84,7 +82,7 @@ def as_picks(name, index, shape, dim):
 
 def _taken_apart(x, index):
     """The basic index, and the integer tensors by dimensions of what it gives: {dim: tensor}."""
-    items = [_item(i) for i in _items(index)]
+    items = [_item(i) for i in (index if isinstance(index, tuple) else (index,))]
     shape = x.array.shape
     free = len(shape) - sum(map(width, items))
     if free < 0:
