@@ -39,7 +39,13 @@ def test_backward_adds_up_in_the_leaves():
 
 
 def test_broadcasting_is_undone_in_every_place():
-    for a, b in [((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 1, 3), (4, 1)), ((1,), (0, 3))]:
+    for a, b in [
+        ((3, 4), (4,)),
+        ((3, 1), (1, 4)),
+        ((), (2, 3)),
+        ((2, 1, 3), (4, 1)),
+        ((1,), (0, 3)),
+    ]:
         x, y = leaf(*a), leaf(*b, seed=1)
         (x * y).sum().backward()
         s, t = leaf(*a, lib=torch), leaf(*b, seed=1, lib=torch)
@@ -174,7 +180,9 @@ def test_grad_of_computed_tensors():
 def test_unused_inputs():
     x, y = leaf(3), leaf(2)
     z = (x * 2).sum()
-    with pytest.raises(RuntimeError, match=r"no output depends on input 1 \(shape \(2,\)\).*allow_unused"):
+    with pytest.raises(
+        RuntimeError, match=r"no output depends on input 1 \(shape \(2,\)\).*allow_unused"
+    ):
         autograd.grad(z, [x, y], retain_graph=True)
     gx, gy = autograd.grad(z, [x, y], retain_graph=True, allow_unused=True)
     assert gy is None
@@ -390,7 +398,9 @@ def test_requires_grad_():
         y.requires_grad_(False)
     x.requires_grad = False
     assert not x.requires_grad
-    with pytest.raises(RuntimeError, match="only floating tensors have gradients, this one is int64"):
+    with pytest.raises(
+        RuntimeError, match="only floating tensors have gradients, this one is int64"
+    ):
         tinydl.tensor([1]).requires_grad_()
 
 

@@ -18,7 +18,7 @@ from ..tensor import Tensor, wrap
 from .hooks import run as run_hooks
 from .mode import enable_grad, no_grad, state
 
-_next_number = itertools.count().__next__
+next_number = itertools.count().__next__
 OPS: dict = {}  # every declared operation by its name
 
 
@@ -50,7 +50,7 @@ class Node:
     line = None  # in anomaly mode: where the forward ran
 
     def __init__(self, edges, outs):
-        self.number = _next_number()
+        self.number = next_number()
         self.edges = edges
         self.outs = outs
 
@@ -257,7 +257,7 @@ class RecordedNode(Node):
     saved: tuple | None = ()
 
     def __init__(self, edges, outs, device):
-        self.number = _next_number()
+        self.number = next_number()
         self.edges = edges
         self.outs = outs
         self.device = device
@@ -291,8 +291,10 @@ class RecordedNode(Node):
         return t
 
     def release(self):
-        if self.saved:  # what keeps nothing can run again
-            self.saved = None
+        saved = self.saved
+        if saved.__class__ is tuple and all(a is None or isinstance(a, np.generic) for a, *_ in saved):
+            return  # what keeps no tensor can run again
+        self.saved = None
 
 
 def operand(x: Tensor | None, array=None):

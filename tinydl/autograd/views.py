@@ -12,7 +12,7 @@ import sys
 from .. import dtype as dtypes
 from ..tensor import Tensor, wrap
 from .engine import Array, OpNode, op, record
-from .graph import OPS
+from .graph import OPS, next_number
 from .hooks import move_retained
 from .mode import enable_grad, state
 
@@ -47,12 +47,22 @@ overwrite.grads(
 )
 
 
+def _overlaps(array):
+    """Whether elements of the array may share a place in memory."""
+    reach = array.itemsize  # bytes that the dimensions of smaller steps cover
+    for step, n in sorted((abs(step), n) for step, n in zip(array.strides, array.shape)):
+        if n > 1 and step < reach:
+            return True
+        reach += step * (n - 1)
+    return False
+
+
 def writable(x, name):
     """Refuse a write to `x` that could not be right."""
-    if any(step == 0 and n > 1 for step, n in zip(x.array.strides, x.array.shape)):
+    if not x.array.flags.c_contiguous and _overlaps(x.array):
         raise RuntimeError(
             f"{name}: several elements of this tensor (shape {tuple(x.shape)}) share one place in memory, as after "
-            "expand(); clone() it before writing"
+            "expand() or unfold(); clone() it before writing"
         )
     if not state.recording:
         return
@@ -78,6 +88,7 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     writable(x, name)
     before = wrap(x.array)  # what x is now: the same memory and version, and x's edge, which x will lose
     before._storage, before._edge = x._storage, x.edge()
+    first = next_number()
     result = compute(before)
     if result.array.shape != x.array.shape:
         raise RuntimeError(
@@ -89,7 +100,7 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     if result.dtype != x.dtype:
         result = OPS["cast"](result, x.dtype)
     if result._edge is not None:
-        _keep_old(result._edge[0], x)
+        _keep_old(x, result._edge[0], first)
     x.array[...] = result.array
     x._storage.written(name, sys._getframe(1))
     _replace(x, result)
@@ -97,16 +108,19 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     return x
 
 
-def _keep_old(node, x):
-    """If the operation's own rules name what `x` is now, they get a copy: x is about to be overwritten."""
-
-    def safe(array, edge, storage, version):
-        if array is x.array and storage is x._storage and version == storage.version:
-            return array.copy(), edge, None, 0
-        return array, edge, storage, version
-
-    if isinstance(node.saved, tuple) and any(operand[0] is x.array for operand in node.saved):
-        node.saved = tuple([safe(*operand) for operand in node.saved])
+def _keep_old(x, node, first):
+    """Where rules of the nodes just made, from number `first` on, name what `x` is now, they get a copy."""
+    nodes, copy = [node], None
+    while nodes:
+        node = nodes.pop()
+        if node.number < first:
+            continue
+        nodes += [edge[0] for edge in node.edges if edge is not None]
+        saved = node.saved if isinstance(node.saved, tuple) else ()
+        for k, (array, edge, storage, version) in enumerate(saved):
+            if array is x.array and storage is not None and version == storage.version:
+                copy = array.copy() if copy is None else copy
+                node.saved = (*node.saved[:k], (copy, edge, None, 0), *node.saved[k + 1 :])
 
 
 def _replace(x, result):
