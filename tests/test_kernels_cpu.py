@@ -107,8 +107,8 @@ def run(x, w, u, window):
     return tuple(
         cpu.load(name)(*operands, window)
         for name, operands in (
-            ("conv", (x, w)),
-            ("conv_transpose", (u, w)),
+            ("conv", (x, w, None)),
+            ("conv_transpose", (u, w, None)),
             ("conv_weight", (x, u)),
         )
     )
@@ -123,6 +123,16 @@ def test_convolutions_equal_loops(case, dtype, tolerance):
         assert got.dtype == dtype and got.shape == want.shape
         scale = max(1, abs(want).max(initial=0))
         np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * scale * 4)
+
+
+def test_bias_is_added(case):
+    x, w, u, window = case
+    b, c = np.arange(1.0, 1 + len(w)), np.arange(1.0, 1 + x.shape[1])
+    for name, operands, bias in (("conv", (x, w), b), ("conv_transpose", (u, w), c)):
+        kernel = cpu.load(name)
+        per_channel = bias.reshape(-1, *[1] * len(window.image))
+        expected = kernel(*operands, None, window) + per_channel
+        np.testing.assert_allclose(kernel(*operands, bias, window), expected, rtol=0, atol=1e-12)
 
 
 def test_convolutions_are_adjoint(case):
@@ -152,18 +162,18 @@ def test_convolution_of_other_layouts():
     window = Window((3,), (1,), (1,), (1,), 1, (6,))
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 3, 6)), rng.standard_normal((4, 3, 3))
-    expected = cpu.load("conv")(x, w, window)
+    expected = cpu.load("conv")(x, w, None, window)
     frozen = x.copy()
     frozen.flags.writeable = False
     for other in (np.asfortranarray(x), x[::-1].copy()[::-1], frozen):
-        np.testing.assert_array_equal(cpu.load("conv")(other, w, window), expected)
+        np.testing.assert_array_equal(cpu.load("conv")(other, w, None, window), expected)
 
 
 def test_kernels_decline():
     window = Window((3,), (1,), (1,), (1,), 1, (6,))
     x, w = np.ones((2, 3, 6), "float16"), np.ones((4, 3, 3), "float16")
-    assert cpu.load("conv")(x, w, window) is NotImplemented
-    assert cpu.load("conv")(x.astype("f"), w.astype("d"), window) is NotImplemented
+    assert cpu.load("conv")(x, w, None, window) is NotImplemented
+    assert cpu.load("conv")(x.astype("f"), w.astype("d"), None, window) is NotImplemented
     assert cpu.load("max_pool")(x, window) is NotImplemented
     assert cpu.load("avg_pool")(x.astype("int64"), window, ()) is NotImplemented
     assert draw("uniform", (3,), 0, 0, "float16") is NotImplemented
@@ -263,9 +273,7 @@ def test_philox_known_answers():
 @pytest.mark.parametrize("seed, offset", [(0, 0), (2**63 + 12345, 2**33 - 1), (2**64 - 1, 7)])
 def test_philox_bits_equal_plain_integers(seed, offset):
     expected = sum((philox_by_hand(seed, offset + b) for b in range(4)), [])
-    np.testing.assert_array_equal(
-        draw("bits", (3, 5), seed, offset).ravel(), expected[:15]
-    )
+    np.testing.assert_array_equal(draw("bits", (3, 5), seed, offset).ravel(), expected[:15])
 
 
 def test_uniform_numbers_are_the_top_bits_of_the_words():
@@ -400,11 +408,11 @@ def test_cache_folder_message_and_hooks(tmp_path):
         print(heard)
     """
     folder = tmp_path / "cache"
-    first = python(code, TINYDL_CACHE=str(folder))
+    first = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
     assert "tinydl: compiling CPU kernel random (first use; kept in " in first.stderr
     assert first.stdout.strip() == "[('random', True), ('random', False)]"
     assert list(folder.glob("numba-*/*/*.nbc"))
-    second = python(code, TINYDL_CACHE=str(folder))
+    second = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
     assert (second.stdout.strip(), second.stderr) == ("[]", "")
     quiet = python(code, TINYDL_CACHE=str(tmp_path / "other"), TINYDL_QUIET="1")
     assert quiet.stderr == ""

@@ -25,28 +25,32 @@ JOBS = 16  # jobs that a call is cut into where it can be: the same at every num
 PARTIAL = 1 << 22  # numbers in the partial sums of conv_weight
 
 
-def conv(x, w, window):
-    """x (N, C, *image), w (O, C / groups, *size) -> (N, O, *out), for float32 and float64."""
-    if not _served(x, w):
+def conv(x, w, b, window):
+    """x (N, C, *image), w (O, C / groups, *size), b (O,) or None -> (N, O, *out), float32 or 64."""
+    if not _served(x, w, *[b] * (b is not None)):
         return NotImplemented
     O, Cg, *_ = w.shape
     y = np.empty((len(x), O, prod(window.out)), x.dtype)
+    bias = np.zeros(O, x.dtype) if b is None else plain(b)
     if not (x.size and w.size and y.size):
-        return _shaped(np.zeros_like(y), window.out)
+        y[...] = bias[:, None]
+        return _shaped(y, window.out)
     T = prod(window.size)
     strips = _strips(x, window, T * min(Cg, 32))
     chunk = _clamp(PACKED // (strips * T * STRIP_BYTES), Cg)
     panels = _panels(plain(w).reshape(window.groups, -1, Cg * T).swapaxes(1, 2))
-    _conv(_flat(x), panels, *_tables(x, window), y, strips, chunk)
+    _conv(_flat(x), panels, bias, *_tables(x, window), y, strips, chunk)
     return _shaped(y, window.out)
 
 
-def conv_transpose(u, w, window):
-    """u (N, O, *out), w (O, C / groups, *size) -> (N, C, *image): the adjoint of conv in x."""
-    if not _served(u, w):
+def conv_transpose(u, w, b, window):
+    """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x."""
+    if not _served(u, w, *[b] * (b is not None)):
         return NotImplemented
     (O, Cg, *_), groups = w.shape, window.groups
     x = np.zeros((len(u), Cg * groups, prod(window.image)), u.dtype)
+    if b is not None:
+        x += b[:, None]
     if x.size and u.size and w.size:
         T, P = prod(window.size), prod(window.out)
         # As many images in a job as fill a few strips, and the channels cut where there are few images.
@@ -125,16 +129,18 @@ def _panels_of_blocks(w, blocks):
 
 
 @jit(parallel=True)
-def _conv(x, panels, taps, runs, own_taps, own_runs, y, strips, chunk):
+def _conv(x, panels, bias, taps, runs, own_taps, own_runs, y, strips, chunk):
     groups = panels.shape[0]
     blocks = -(-(y.shape[0] * y.shape[2]) // (strips * strip(x)))
     for job in prange(groups * blocks):
         g, first = job // blocks, job % blocks * strips * strip(x)
-        _conv_job(x, panels[g], taps, runs, own_taps, own_runs, y, g, groups, first, strips, chunk)
+        _conv_job(
+            x, panels[g], bias, taps, runs, own_taps, own_runs, y, g, groups, first, strips, chunk
+        )
 
 
 @jit
-def _conv_job(x, panels, taps, runs, own_taps, own_runs, y, g, groups, first, strips, chunk):
+def _conv_job(x, panels, bias, taps, runs, own_taps, own_runs, y, g, groups, first, strips, chunk):
     """All outputs of group g at the pixels first.., `chunk` input channels at a time."""
     (N, C, I), (_, O, P), T, NR = x.shape, y.shape, taps.shape[0], strip(x)
     Cg, Og, total = C // groups, O // groups, N * P
@@ -150,7 +156,12 @@ def _conv_job(x, panels, taps, runs, own_taps, own_runs, y, g, groups, first, st
             a = address(panels, (o // MR * Cg + c) * T * MR)
             for s in range(strips):
                 outer_tile(depth, a, address(packed, s * depth * NR), address(tile, 0))
-                unpack(tile, o, min(MR, Og - o), g * Og * P, P, 1, s, own_plan, c > 0, y)
+                rows = min(MR, Og - o)
+                if c == 0:
+                    for i in range(rows):
+                        for l in range(NR):
+                            tile[i * NR + l] += bias[g * Og + o + i]
+                unpack(tile, o, rows, g * Og * P, P, 1, s, own_plan, c > 0, y)
 
 
 @jit(parallel=True)

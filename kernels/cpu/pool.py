@@ -17,7 +17,6 @@ from .arrays import FLOATS, plain
 from .jit import jit
 
 
-
 def max_pool(x, window):
     """x (N, C, *image) -> y (N, C, *out) and winners, int64 positions in the flattened plane.
 
@@ -29,6 +28,9 @@ def max_pool(x, window):
     y, winners = np.empty(shape, x.dtype), np.empty(shape, np.int64)
     _max(_planes(x), taps_of_output(window), _planes(y), _planes(winners))
     return y, winners
+
+
+max_pool_winners = max_pool
 
 
 def max_pool_gather(x, winners):
@@ -47,6 +49,15 @@ def max_pool_scatter(g, winners, image):
     x = np.empty((*g.shape[:2], *image), g.dtype)
     _scatter(_planes(g), _planes(winners), _planes(x))
     return x
+
+
+def max_unpool(x, indices, plane):
+    """x, indices (N, C, *) -> (N, C, *plane): x put at indices of zeros; of several the last stays."""
+    if x.dtype not in FLOATS:
+        return NotImplemented
+    out = np.empty((*x.shape[:2], *plane), x.dtype)
+    _put(_planes(x), _planes(indices), _planes(out))
+    return out
 
 
 def avg_pool(x, window, counts):
@@ -111,6 +122,15 @@ def _scatter(g, winners, x):
             x[plane, i] = 0
         for p in range(g.shape[1]):
             x[plane, winners[plane, p]] += g[plane, p]
+
+
+@jit(parallel=True)
+def _put(x, indices, out):
+    for plane in prange(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[plane, i] = 0
+        for p in range(x.shape[1]):
+            out[plane, indices[plane, p]] = x[plane, p]
 
 
 @jit(parallel=True)

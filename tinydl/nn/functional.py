@@ -40,8 +40,17 @@ from ..ops.classification import (
     multilabel_margin_loss,
     nll_loss,
 )
+from ..ops.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from ..ops.ctc import ctc_loss
 from ..ops.embedding import bilinear, embedding, embedding_bag, linear, one_hot
+from ..ops.fold import fold, unfold
 from ..ops.grid import affine_grid, grid_sample
 from ..ops.losses import (
     binary_cross_entropy,
@@ -66,6 +75,26 @@ from ..ops.norm import (
     rms_norm,
 )
 from ..ops.pad import pad
+from ..ops.pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from ..ops.resample import (
     channel_shuffle,
     interpolate,
