@@ -30,19 +30,43 @@ from .dtype import (
 )
 from .ops.activation import *  # noqa: F403
 from .ops.creation import *  # noqa: F403
+from .ops.ctc import *  # noqa: F403
 from .ops.decompose import *  # noqa: F403
 from .ops.elementwise import *  # noqa: F403
+from .ops.embedding import *  # noqa: F403
 from .ops.index import *  # noqa: F403
 from .ops.linalg import *  # noqa: F403
+from .ops.losses import *  # noqa: F403
+from .ops.norm import *  # noqa: F403
 from .ops.order import *  # noqa: F403
 from .ops.random import *  # noqa: F403
 from .ops.reduce import *  # noqa: F403
+from .ops.resample import *  # noqa: F403
 from .ops.scan import *  # noqa: F403
 from .ops.shape import *  # noqa: F403
+from .ops.similarity import *  # noqa: F403
 from .tensor import Size, Tensor
 from .version import __version__
 
+from .threads import get_num_threads, set_num_threads
 from .ops import methods  # isort: skip  # noqa: F401  (gives Tensor its methods)
 from . import linalg  # isort: skip
 
 float, int, bool = float32, int32, bool_  # PyTorch's names of types
+
+
+_LAZY = ("amp", "autograd", "data", "distributions", "io", "kernels", "linalg", "metrics", "models", "nn", "optim",
+         "pictures", "profiler", "random", "special", "testing", "train", "utils")  # fmt: skip
+_FROM = {"save": "io", "load": "io", "summary": "summary", "manual_seed": "random", "Generator": "random"}
+
+
+def __getattr__(name):
+    """Subpackages, and functions that few programs need, come in when first named."""
+    from importlib import import_module
+
+    if name in _LAZY:
+        return import_module(f".{name}", __name__)
+    if name in _FROM:
+        found = globals()[name] = getattr(import_module(f".{_FROM[name]}", __name__), name)
+        return found
+    raise AttributeError(f"module 'tinydl' has no attribute '{name}'")

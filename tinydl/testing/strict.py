@@ -1,8 +1,10 @@
-"""A stand-in for CuPy on NumPy's memory, stricter than CuPy itself: it shows where code quietly assumes NumPy.
+"""A stand-in for CuPy on NumPy's memory, stricter than CuPy itself: it shows where code quietly
+assumes NumPy.
 
 It refuses to mix with NumPy's arrays, offers only names that CuPy has (`cupy_names.txt`, written by
-`python -m tinydl.testing.strict` where CuPy is installed), and refuses to read values back to the host inside an
-operation, except in those that must.  It is no emulation of a GPU, and runs no kernel.
+`python -m tinydl.testing.strict` where CuPy is installed), and refuses to read values back to the
+host inside an operation, except in those that must.  It is no emulation of a GPU, and runs no
+kernel.
 
     with strict_device() as device:
         x = tinydl.tensor([1.0, 2.0], device="strict")
@@ -32,14 +34,18 @@ _SPACES = {"": "cupy", "linalg": "cupy.linalg", "lib.stride_tricks": "cupy.lib.s
 
 @functools.cache
 def names(space: str = "") -> frozenset[str]:
-    """The public names of CuPy, or of its `linalg`, `lib.stride_tricks`, or `special` (cupyx.scipy.special)."""
+    """The public names of CuPy, or of its `linalg`, `lib.stride_tricks`, or `special`
+    (cupyx.scipy.special).
+    """
     lines = [line.split(" ") for line in _FILE.read_text().splitlines() if not line.startswith("#")]
     return frozenset(next(line[1:] for line in lines if line[0] == (space or "cupy")))
 
 
 def _read_back(what):
     if inside and inside[-1] not in READS_BACK:
-        raise TypeError(f"strict: {inside[-1]} reads values back to the host ({what}); a GPU would have to wait for it")
+        raise TypeError(
+            f"strict: {inside[-1]} reads values back to the host ({what}); a GPU would have to wait for it"
+        )
 
 
 def _unwrap(a):
@@ -48,7 +54,11 @@ def _unwrap(a):
     if isinstance(a, np.ndarray):
         raise TypeError("strict: a NumPy array meets an array of the device; CuPy refuses that")
     if isinstance(a, (tuple, list)):
-        return type(a)(_unwrap(v) for v in a) if type(a) in (tuple, list) else tuple(_unwrap(v) for v in a)
+        return (
+            type(a)(_unwrap(v) for v in a)
+            if type(a) in (tuple, list)
+            else tuple(_unwrap(v) for v in a)
+        )
     if isinstance(a, dict):
         return {k: _unwrap(v) for k, v in a.items()}
     return a
@@ -71,7 +81,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._host = host
 
     def __array__(self, *args, **kwargs):
-        raise TypeError("strict: implicit conversion to a NumPy array; CuPy refuses that (use .get())")
+        raise TypeError(
+            "strict: implicit conversion to a NumPy array; CuPy refuses that (use .get())"
+        )
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         return _call(getattr(ufunc, method), args, kwargs)
@@ -155,7 +167,17 @@ def _check_mask(index):
             _read_back("a boolean mask as index")
 
 
-_BY_VALUE = {"nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "array_equal", "allclose", "bincount"}
+_BY_VALUE = {
+    "nonzero",
+    "flatnonzero",
+    "argwhere",
+    "unique",
+    "extract",
+    "compress",
+    "array_equal",
+    "allclose",
+    "bincount",
+}
 
 
 def _call(function, args, kwargs):
@@ -207,7 +229,9 @@ class Library(_Space):
         self.ndarray = ndarray
         self.linalg = _Space("linalg", "numpy.linalg")
         self.special = _Space("special", "scipy.special")
-        self.lib = types.SimpleNamespace(stride_tricks=_Space("lib.stride_tricks", "numpy.lib.stride_tricks"))
+        self.lib = types.SimpleNamespace(
+            stride_tricks=_Space("lib.stride_tricks", "numpy.lib.stride_tricks")
+        )
 
     def asarray(self, a, dtype=None, **kwargs):
         """As cupy.asarray: takes NumPy's arrays too, copying them over."""
@@ -260,10 +284,14 @@ def write_names() -> None:
     """Write `cupy_names.txt` from the CuPy that is installed (no GPU is needed)."""
     import cupy
 
-    lines = [f"# Public names of CuPy {cupy.__version__}, for the stand-in of tinydl/testing/strict.py"]
+    lines = [
+        f"# Public names of CuPy {cupy.__version__}, for the stand-in of tinydl/testing/strict.py"
+    ]
     for space, module in _SPACES.items():
         found = importlib.import_module(module)
-        lines.append(" ".join([space or "cupy", *sorted(n for n in dir(found) if not n.startswith("_"))]))
+        lines.append(
+            " ".join([space or "cupy", *sorted(n for n in dir(found) if not n.startswith("_"))])
+        )
     methods = [n for n, _ in inspect.getmembers(cupy.ndarray) if not n.startswith("_")]
     lines.append(" ".join(["ndarray", *sorted(methods)]))
     _FILE.write_text("\n".join(lines) + "\n")
