@@ -29,9 +29,8 @@ def run(args: Namespace) -> int:
     with tqdm(jobs, unit="family", file=sys.stderr) as bar:
 
         def show(kernel: str, seconds: float | None) -> None:
-            if seconds is None:
-                bar.set_postfix_str(f"compiling {kernel}")
-            else:
+            bar.set_postfix_str(f"compiling {kernel}" if seconds is None else "")
+            if seconds is not None:
                 compiled.append(kernel)
 
         jit.compile_hooks.append(show)
