@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oracle import oracle
 
 import tinydl
+from tinydl.testing.strict import strict_device
 
 torch = oracle()
 rng = np.random.default_rng(3)
@@ -88,6 +89,31 @@ def test_non_contiguous_operands(name):
     f = SMOOTH[name]
     got = f(tinydl, tinydl.from_numpy(x)).numpy()
     np.testing.assert_allclose(got, f(tinydl, tinydl.tensor(x.copy())).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_nothing_assumes_numpy(name):
+    with strict_device():
+        x = tinydl.tensor(values(3, 4, 2), device="strict", requires_grad=True)
+        (g,) = tinydl.autograd.grad(SMOOTH[name](tinydl, x).sum(), x, create_graph=True)
+        (h,) = tinydl.autograd.grad(g.sum(), x, allow_unused=True)
+        assert g.device.type == "strict" and (h is None or h.device.type == "strict")
+
+
+WHOLE = {
+    "unique": (), "unique_consecutive": (), "mode": (), "median": (), "argmax": (), "bincount": (),
+    "floor_divide": (3,), "remainder": (2,), "pow": (2,), "all": (), "cummin": (0,), "msort": (),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_nothing_assumes_numpy_with_integers(name):
+    with strict_device():
+        x = tinydl.tensor([3, 1, 1, 2], device="strict")
+        got = getattr(tinydl, name)(x, *WHOLE[name])
+        expected = getattr(tinydl, name)(x.cpu(), *WHOLE[name])
+        pairs = zip(got, expected) if isinstance(got, tuple) else [(got, expected)]
+        assert all(a.tolist() == b.tolist() for a, b in pairs)
 
 
 @pytest.mark.parametrize("zeros", [1, 2, 3])

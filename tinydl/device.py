@@ -72,6 +72,7 @@ class Device:
     def array(self, array, dtype=None):
         """`array` (of any device, or anything NumPy takes) as an array of this device; shares memory if it can."""
         if isinstance(array, self.array_type):
+            array = self.xp.asarray(array)  # a plain array, of a memory map, too
             return array if dtype is None or array.dtype == dtype else array.astype(dtype)
         if type(array) in _BY_ARRAY:
             array = _BY_ARRAY[type(array)].to_host(array)
@@ -100,6 +101,11 @@ def of_array(array) -> Device:
             return CPU
         raise TypeError(f"expected an array of {' or '.join(_BY_NAME)}, got {type(array).__name__}")
     return found
+
+
+def on_host(array) -> bool:
+    """Whether the values can be looked at without waiting for a GPU: of numbers and CPU arrays."""
+    return _BY_ARRAY.get(type(array), CPU) is CPU
 
 
 def register(found: Device) -> Device:

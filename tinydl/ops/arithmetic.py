@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..autograd.engine import Array, by_category, floating, op
+from ..device import on_host
 from ..dtype import float64
 from ..tensor import Tensor
 from .choice import logical_and, some_tensor, tensors, where, zero
@@ -122,7 +123,8 @@ trunc_divide.grads(zero, zero)
 
 
 def _refuse_zero(name, divisor):
-    if divisor.size and not divisor.all():
+    # on a GPU the quotient is then undefined, as in PyTorch
+    if on_host(divisor) and divisor.size and not divisor.all():
         raise RuntimeError(f"{name}: integer division by zero")
 
 
@@ -158,7 +160,7 @@ fmod.grads(lambda g: g, lambda g, x, other: -g * trunc_divide(x, other))
 @op(promote=some_tensor(by_category))
 def pow(xp, x: Array, exponent: Array):
     """x to the power `exponent`; 0 ** 0 is 1.  Shapes that broadcast -> the broadcast shape."""
-    if x.dtype.kind != "f" and exponent.size and (exponent < 0).any():
+    if x.dtype.kind != "f" and on_host(exponent) and exponent.size and (exponent < 0).any():
         raise RuntimeError("pow: an integer to a negative power is none; convert with .to(float)")
     if x.dtype.kind == "b":
         return x | ~exponent

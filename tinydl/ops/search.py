@@ -75,7 +75,7 @@ def unique_(xp, x: Array, dim):
 
 
 @op
-def unique_runs(xp, x: Array, dim):
+def unique_consecutive_(xp, x: Array, dim):
     """As unique_, but of equal neighbours only."""
     rows = x.reshape(-1, 1) if dim is None else xp.moveaxis(x, dim, 0).reshape(x.shape[dim], -1)
     first = xp.ones(len(rows), "bool")
@@ -103,7 +103,9 @@ def unique_consecutive(
     x: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ):
     """As `unique`, but of equal neighbours only, and in their order."""
-    return _distinct("unique_consecutive", unique_runs, x, dim, return_inverse, return_counts)
+    return _distinct(
+        "unique_consecutive", unique_consecutive_, x, dim, return_inverse, return_counts
+    )
 
 
 def _distinct(name, over, x, dim, return_inverse, return_counts):
