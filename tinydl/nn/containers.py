@@ -81,7 +81,7 @@ class _Listing(_Holder):
 
     def append(self, item):
         """Add one at the end."""
-        self._register(self._table, str(len(self)), self._own(item))
+        self._register_entry(self._table, str(len(self)), self._own(item))
         return self
 
     def extend(self, items: Iterable):
@@ -144,7 +144,7 @@ class ModuleList(_Listing):
                 groups[-1][2] = i
             else:
                 groups.append([text, i, i])
-        return self._described(
+        return self._describe_with(
             [
                 (f"{a}-{b}", _Text(f"{b - a + 1} x {text}")) if b > a else (a, _Text(text))
                 for text, a, b in groups
@@ -169,10 +169,10 @@ class _Naming(_Holder):
     def __setitem__(self, key, item):
         item = self._own(item)
         if key in self._items:
-            self._check(self._table, key, item)
+            self._check_entry(self._table, key, item)
             self._items[key] = item
         else:
-            self._register(self._table, key, item)
+            self._register_entry(self._table, key, item)
 
     def __delitem__(self, key):
         del self._items[key]

@@ -36,6 +36,9 @@ class Layer(Module):
         dataclass(eq=False, repr=False)(cls)
         cls._function, cls._by_mode = function, by_mode
         names = [f.name for f in fields(cls)]
+        for name in names:  # defaults would hide buffers of the same name
+            if name in vars(cls):
+                delattr(cls, name)
         cls._options = [name for name in names if name not in cls._kept_back]
         cls._shown = cls._options if shown is None else shown.split()
 

@@ -24,7 +24,7 @@ class Module(Tree):
     def __init__(self):
         super().__init__()
         self.training = True
-        self._hooks = {}  # kind -> hooks of that kind
+        self._module_hooks = {}  # kind -> hooks of that kind
 
     def forward(self, *args, **kwargs):
         """What the module computes; every subclass defines it."""
@@ -32,7 +32,7 @@ class Module(Tree):
 
     def __call__(self, *args, **kwargs):
         try:
-            if self._hooks:
+            if self._module_hooks:
                 return self._call_with_hooks(args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
@@ -40,14 +40,14 @@ class Module(Tree):
             raise
 
     # ---- hooks
-    def _hook(self, kind, hook, prepend=False, with_kwargs=False):
-        hooks = self._hooks.setdefault(kind, [])
+    def _add_hook(self, kind, hook, prepend=False, with_kwargs=False):
+        hooks = self._module_hooks.setdefault(kind, [])
         entry = (hook, with_kwargs)
         hooks.insert(0 if prepend else len(hooks), entry)
         return Handle(hooks, entry)
 
-    def _hooks_of(self, kind):
-        return [hook for hook, _ in self._hooks.get(kind, ())]
+    def _hooks_at(self, kind):
+        return [hook for hook, _ in self._module_hooks.get(kind, ())]
 
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
@@ -56,7 +56,7 @@ class Module(Tree):
 
         with_kwargs: `hook(module, args, kwargs)`, which may return (args, kwargs).
         """
-        return self._hook("forward_pre", hook, prepend, with_kwargs)
+        return self._add_hook("forward_pre", hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
@@ -65,44 +65,44 @@ class Module(Tree):
 
         with_kwargs: `hook(module, args, kwargs, output)`.
         """
-        return self._hook("forward", hook, prepend, with_kwargs)
+        return self._add_hook("forward", hook, prepend, with_kwargs)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
         """Call `hook(module, grad_output)` when the outputs' gradients are known; it may replace them."""
-        return self._hook("backward_pre", hook, prepend)
+        return self._add_hook("backward_pre", hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
         """Call `hook(module, grad_input, grad_output)` when the inputs' gradients are known.
 
         Both are tuples; what the hook returns (not None) replaces grad_input.
         """
-        return self._hook("backward", hook, prepend)
+        return self._add_hook("backward", hook, prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable) -> Handle:
         """Call `hook(module, prefix, keep_vars)` before the state is taken."""
-        return self._hook("state_dict_pre", hook)
+        return self._add_hook("state_dict_pre", hook)
 
     def register_state_dict_post_hook(self, hook: Callable) -> Handle:
         """Call `hook(module, state_dict, prefix, local_metadata)`, which may change state_dict in place."""
-        return self._hook("state_dict", hook)
+        return self._add_hook("state_dict", hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
         """Call `hook(module, incompatible_keys)` after a state was loaded."""
-        return self._hook("load", hook)
+        return self._add_hook("load", hook)
 
     def _call_with_hooks(self, args, kwargs):
-        for hook, with_kwargs in tuple(self._hooks.get("forward_pre", ())):
+        for hook, with_kwargs in tuple(self._module_hooks.get("forward_pre", ())):
             result = hook(self, args, kwargs) if with_kwargs else hook(self, args)
             if result is not None and with_kwargs:
                 args, kwargs = result
             elif result is not None:
                 args = result if isinstance(result, tuple) else (result,)
-        before, after = self._hooks_of("backward_pre"), self._hooks_of("backward")
+        before, after = self._hooks_at("backward_pre"), self._hooks_at("backward")
         if before or after:
             output = BackwardWatch(self, before, after).call(self.forward, args, kwargs)
         else:
             output = self.forward(*args, **kwargs)
-        for hook, with_kwargs in tuple(self._hooks.get("forward", ())):
+        for hook, with_kwargs in tuple(self._module_hooks.get("forward", ())):
             given = (args, kwargs, output) if with_kwargs else (args, output)
             result = hook(self, *given)
             output = output if result is None else result
@@ -200,12 +200,12 @@ class Module(Tree):
         """
         modules = list(self.named_modules(remove_duplicate=False))
         for path, module in modules:
-            for hook in module._hooks_of("state_dict_pre"):
+            for hook in module._hooks_at("state_dict_pre"):
                 hook(module, prefix + (path and path + "."), keep_vars)
         found = {} if destination is None else destination
         found.update(state.take(self, prefix, keep_vars))
         for path, module in reversed(modules):
-            for hook in module._hooks_of("state_dict"):
+            for hook in module._hooks_at("state_dict"):
                 hook(module, found, prefix + (path and path + "."), {})
         return found
 
@@ -219,7 +219,7 @@ class Module(Tree):
         """
         found = state.load(self, state_dict, strict, assign)
         for module in self.modules():
-            for hook in module._hooks_of("load"):
+            for hook in module._hooks_at("load"):
                 hook(module, found)
         return found
 
@@ -229,9 +229,9 @@ class Module(Tree):
         return ""
 
     def __repr__(self):
-        return self._described(self._modules.items())
+        return self._describe_with(self._modules.items())
 
-    def _described(self, parts):
+    def _describe_with(self, parts):
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
         if lines and not parts and len(lines) == 1:

@@ -26,7 +26,7 @@ def places(module):
     for path, m in module.named_modules(remove_duplicate=False):
         for table in ("_parameters", "_buffers"):
             for name, value in m.__dict__[table].items():
-                kept = table == "_parameters" or name not in m._non_persistent
+                kept = table == "_parameters" or name not in m._non_persistent_buffers_set
                 if value is not None and kept:
                     found[join(path, name)] = (m, table, name)
     return found

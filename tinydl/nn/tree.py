@@ -17,7 +17,7 @@ class Tree:
 
     def __init__(self):
         self.__dict__ |= {table: {} for table in TABLES}
-        self.__dict__["_non_persistent"] = set()
+        self.__dict__["_non_persistent_buffers_set"] = set()
 
     # ---- registration
     def __setattr__(self, name, value):
@@ -27,7 +27,7 @@ class Tree:
         if table is None:
             super().__setattr__(name, value)
             return
-        self._check(table, name, value)
+        self._check_entry(table, name, value)
         if name not in self.__dict__[table]:
             for names in (self.__dict__, *(self.__dict__[t] for t in TABLES)):
                 names.pop(name, None)
@@ -50,7 +50,7 @@ class Tree:
     def __dir__(self):
         return sorted({*super().__dir__(), *(name for t in TABLES for name in self.__dict__[t])})
 
-    def _check(self, table, name, value):
+    def _check_entry(self, table, name, value):
         """Refuse what cannot stand in `table` under `name`."""
         mine = type(self).__name__
         if table not in self.__dict__:
@@ -66,24 +66,24 @@ class Tree:
                 f"got {type(value).__name__}"
             )
 
-    def _register(self, table, name, value):
-        self._check(table, name, value)
+    def _register_entry(self, table, name, value):
+        self._check_entry(table, name, value)
         if name not in self.__dict__[table] and hasattr(self, name):
             raise KeyError(f"{type(self).__name__}: attribute {name!r} exists already")
         self.__dict__[table][name] = value
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter; None keeps the name, as layers without bias do."""
-        self._register("_parameters", name, param)
+        self._register_entry("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is state but not trained; it is in the state_dict if `persistent`."""
-        self._register("_buffers", name, tensor)
-        (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
+        self._register_entry("_buffers", name, tensor)
+        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a submodule."""
-        self._register("_modules", name, module)
+        self._register_entry("_modules", name, module)
 
     add_module = register_module
 
@@ -106,15 +106,15 @@ class Tree:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter) of this module and, if `recurse`, of all below; a shared one once."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        return self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """(path, buffer), as `named_parameters`."""
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
+        return self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
-    def _named(self, table, prefix, recurse, remove_duplicate):
+    def _named_members(self, table, prefix, recurse, remove_duplicate):
         seen = set()
         modules = [(prefix, self)]
         if recurse:
@@ -154,20 +154,20 @@ class Tree:
         """The module at a dotted path below this one; AttributeError if there is none."""
         module = self
         for name in target.split(".") if target else ():
-            module = module._found("_modules", name, target)
+            module = module._find_entry("_modules", name, target)
         return module
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted path; AttributeError if there is none."""
         path, _, name = target.rpartition(".")
-        return self.get_submodule(path)._found("_parameters", name, target)
+        return self.get_submodule(path)._find_entry("_parameters", name, target)
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a dotted path; AttributeError if there is none."""
         path, _, name = target.rpartition(".")
-        return self.get_submodule(path)._found("_buffers", name, target)
+        return self.get_submodule(path)._find_entry("_buffers", name, target)
 
-    def _found(self, table, name, target):
+    def _find_entry(self, table, name, target):
         found = self.__dict__[table].get(name)
         if found is None:
             raise AttributeError(
