@@ -29,9 +29,18 @@ from .dtype import (
     uint8,
 )
 from .ops.activation import *  # noqa: F403
+from .ops.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from .ops.creation import *  # noqa: F403
 from .ops.ctc import *  # noqa: F403
 from .ops.decompose import *  # noqa: F403
+from .ops.dropout import alpha_dropout, dropout, feature_alpha_dropout, feature_dropout
 from .ops.elementwise import *  # noqa: F403
 from .ops.embedding import *  # noqa: F403
 from .ops.index import *  # noqa: F403
@@ -39,6 +48,14 @@ from .ops.linalg import *  # noqa: F403
 from .ops.losses import *  # noqa: F403
 from .ops.norm import *  # noqa: F403
 from .ops.order import *  # noqa: F403
+from .ops.pool import (
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    avg_pool1d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from .ops.random import *  # noqa: F403
 from .ops.reduce import *  # noqa: F403
 from .ops.resample import *  # noqa: F403

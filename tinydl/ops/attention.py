@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..autograd.engine import Array, fused
+from ..autograd.engine import Array
+from ..autograd.fused import fused
 from ..tensor import Tensor
 from .creation import ones
 from .elementwise import where
@@ -58,7 +59,7 @@ def scaled_dot_product_attention(
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
     if not dropout_p:
         return attention(query, key, value, attn_mask, bool(is_causal), scale)
-    from .random import dropout
+    from .dropout import dropout
 
     return dropout(_weights(query, key, attn_mask, is_causal, scale), dropout_p) @ value
 
