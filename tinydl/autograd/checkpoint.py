@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..tensor import Tensor
 from .mode import enable_grad, state
 
 
@@ -30,15 +31,17 @@ class _Region:
     def __init__(self, function, args, kwargs, keep_random):
         self.function, self.args, self.kwargs = function, args, kwargs
         self.count = 0
-        self.names = []
+        self.made = []  # (name, shapes and types of outputs) of each node
         self.operands = {}
         self.random = _random_states() if keep_random else None
-        self.outer = state.packing
+        self.given = _versions([t for a in (*args, *kwargs.values()) for t in _tensors(a)])
 
     def pack(self, node, saved):
         """Keep of the operands all but the arrays."""
         packed = _Packed(self, self.count, [(None, *operand[1:]) for operand in saved])
-        self.names.append(node.name)
+        self.made.append((node.name, node.outs))
+        leaves = [edge[0].tensor() for edge in node.edges if edge is not None and edge[0].name == "leaf"]
+        self.given |= _versions([t for t in leaves if t is not None and id(t._storage) not in self.given])
         self.count += 1
         return packed
 
@@ -48,6 +51,12 @@ class _Region:
         return self.operands.pop(number)
 
     def _run_again(self):
+        for storage, version in self.given.values():
+            if storage.version != version:
+                raise RuntimeError(
+                    f"checkpoint: an argument or parameter was overwritten in place{storage.where()} after the "
+                    "function ran; it cannot run again"
+                )
         recorder = _Recorder()
         before, state.packing = state.packing, recorder
         after = _random_states() if self.random else None
@@ -60,10 +69,12 @@ class _Region:
             state.packing = before
             if after:
                 _set_random_states(after)
-        if recorder.names != self.names:
+        if recorder.made != self.made:
+            k = next((k for k, (a, b) in enumerate(zip(recorder.made, self.made)) if a != b), None)
+            what = f"{recorder.made[k]}, not {self.made[k]}" if k is not None else f"{len(recorder.made)} operations"
             raise RuntimeError(
-                "checkpoint: the function did other operations when it ran again "
-                f"({len(recorder.names)} instead of {len(self.names)}); it must not depend on what has changed since"
+                f"checkpoint: the function did something else when it ran again: {what}; it must not depend on "
+                "what has changed since"
             )
         self.operands = dict(enumerate(recorder.saved))
 
@@ -84,12 +95,25 @@ class _Recorder:
     """Takes the operands of the second run, in order."""
 
     def __init__(self):
-        self.names, self.saved = [], []
+        self.made, self.saved = [], []
 
     def pack(self, node, saved):
-        self.names.append(node.name)
+        self.made.append((node.name, node.outs))
         self.saved.append(saved)
         return saved
+
+
+def _tensors(value):
+    """The tensors in an argument: itself, or within lists, tuples and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for v in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(v)
+
+
+def _versions(tensors):
+    return {id(t._storage): (t._storage, t._storage.version) for t in tensors}
 
 
 def _random_states():

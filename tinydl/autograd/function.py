@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
+
 from ..tensor import Tensor, wrap
-from .graph import RecordedNode, operand
+from .graph import OPS, RecordedNode, operand
 from .mode import no_grad, state
 
 
@@ -98,8 +101,6 @@ class Function:
     @classmethod
     def apply(cls, *args):
         """Run forward, and record the call if an argument requires grad."""
-        import weakref
-
         ctx = Context()
         tensors = [(i, a) for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx._positions = {i: p for p, (i, _) in enumerate(tensors)}
@@ -124,6 +125,8 @@ class Function:
         for _, a in tensors:
             if a._storage.version != before[id(a)] and id(a) not in dirty:
                 raise RuntimeError(f"{cls.__name__}.forward: wrote to an argument; declare it by ctx.mark_dirty")
+        if not dirty <= {id(o) for o in outs}:
+            raise RuntimeError(f"{cls.__name__}.forward: a tensor that was marked dirty must be returned")
         outs = tuple(_own(o, tensors, dirty, cls) for o in outs)
         node = FunctionNode(edges, tuple((o.array.shape, o.array.dtype) for o in outs), outs[0].device)
         node.function, node.ctx = cls, ctx
@@ -137,9 +140,9 @@ class Function:
         ctx._tosave, ctx._node = (), weakref.ref(node)
         for s, o in enumerate(outs):
             if o.dtype.kind == "f" and id(o) not in constant:
-                if id(o) in dirty and o._base is not None:
-                    raise RuntimeError(f"{cls.__name__}.forward: a view cannot be marked dirty; clone it first")
                 o._edge = (node, s)
+                if id(o) in dirty:  # views of it are to be recorded anew
+                    o._storage.rewrites += 1
         return outs if isinstance(result, tuple) else outs[0]
 
 
@@ -152,37 +155,58 @@ def _saved(t, slots, dirty):
 
 
 def _own(o, tensors, dirty, cls):
-    """An output that is an argument itself becomes a tensor of its own, unless it was written in place."""
-    if not any(o is a for _, a in tensors):
-        return o
+    """An output on an argument's memory becomes a view that cannot be written, unless it is declared as written."""
     if id(o) in dirty:
         if o.is_leaf and o.requires_grad:
             raise RuntimeError(f"{cls.__name__}.forward: a leaf that requires grad was written in place")
+        if o._base is not None:
+            raise RuntimeError(f"{cls.__name__}.forward: a view cannot be marked dirty; clone it first")
+        return o
+    source = next((a for _, a in tensors if a._storage is o._storage), None)
+    if source is None:
+        o._base, o._chain, o._unrecorded_view = None, (), False  # what it may be a view of, nobody else has
         return o
     own = wrap(o.array)
     own._storage = o._storage
+    own._base = source if source._base is None else source._base
+    own._chain, own._rewrites = ((OPS["opaque"].op, ()),), o._storage.rewrites
+    own._unrecorded_view = True
     return own
 
 
 def once_differentiable(backward):
     """Decorator of a backward that must not be differentiated again: doing so raises."""
-    import functools
 
     @functools.wraps(backward)
     def run(ctx, *gs):
-        recording = state.recording
         with no_grad():
             results = backward(ctx, *gs)
-        if not recording:
+        if not state.recording:
             return results
+        name, sources = backward.__qualname__, [*gs, *_arguments(ctx._node())]
         several = isinstance(results, tuple)
-        refused = tuple(None if r is None else _Refuse.apply(backward.__qualname__, r, *gs) for r in (results if several else (results,)))
+        refused = tuple(
+            None if r is None else _Refuse.apply(name, r, *sources) for r in (results if several else (results,))
+        )
         return refused if several else refused[0]
 
     return run
 
 
+def _arguments(node):
+    """Stand-ins for the arguments of a call: their places in the graph, without their values."""
+    xp = node.device.xp
+    for edge in node.edges:
+        if edge is not None:
+            shape, dtype = edge[0].outs[edge[1]]
+            t = wrap(xp.broadcast_to(xp.zeros((), dtype), shape))
+            t._edge = edge
+            yield t
+
+
 class _Refuse(Function):
+    """A gradient as it is, tied to all that it may depend on."""
+
     @staticmethod
     def forward(ctx, name, r, *gs):
         ctx.name = name

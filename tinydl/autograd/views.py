@@ -17,6 +17,15 @@ from .hooks import move_retained
 from .mode import enable_grad, state
 
 
+@op(view=True)
+def opaque(xp, x: Array):
+    """Stands in a chain for steps that only a user's Function knows, and cannot be taken again."""
+    raise RuntimeError(
+        "a Function returned memory of its argument, which was overwritten in place since; let its forward "
+        "return a clone()"
+    )
+
+
 def _follow(x, chain):
     """The view of `x` to which the chain of view operations leads."""
     for step, constants in chain:
@@ -26,6 +35,11 @@ def _follow(x, chain):
 
 def refresh(view):
     """Record a view whose base was overwritten since: the same view of what the base is now."""
+    if view._unrecorded_view and view._base._edge is not None:
+        raise RuntimeError(
+            "a view was made within no_grad, and its base was written since while gradients were recorded: "
+            "whether its gradient counts is unclear; make the view again"
+        )
     rewrites = view._storage.rewrites
     view._rewrites = rewrites  # first: the base may itself ask
     with enable_grad():
@@ -74,6 +88,11 @@ def writable(x, name):
             f"{name}: {what} that requires grad cannot be written in place while gradients are recorded; "
             "write within tinydl.no_grad(), or to a clone()"
         )
+    if edge is not None:
+        _refuse_unrecorded(x, name)
+
+
+def _refuse_unrecorded(x, name):
     if x._unrecorded_view:
         raise RuntimeError(
             f"{name}: this view was made within no_grad and is written while gradients are recorded; "
@@ -87,7 +106,7 @@ def write(x: Tensor, name: str, compute) -> Tensor:
         raise TypeError(f"{name}: expected a tensor to write to, got {type(x).__name__}")
     writable(x, name)
     before = wrap(x.array)  # what x is now: the same memory and version, and x's edge, which x will lose
-    before._storage, before._edge = x._storage, x.edge()
+    before._storage, before._edge = x._storage, x.edge() if state.recording else None
     first = next_number()
     result = compute(before)
     if result.array.shape != x.array.shape:
@@ -100,6 +119,7 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     if result.dtype != x.dtype:
         result = OPS["cast"](result, x.dtype)
     if result._edge is not None:
+        _refuse_unrecorded(x, name)
         _keep_old(x, result._edge[0], first)
     x.array[...] = result.array
     x._storage.written(name, sys._getframe(1))
