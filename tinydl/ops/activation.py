@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from ..autograd.engine import Array, by_category, floating, fused, op
+from ..autograd.engine import Array, by_category, floating, op
+from ..autograd.fused import fused
 from ..autograd.views import write
 from ..tensor import Tensor
 from .elementwise import abs, erf, exp, sigmoid, sign, tanh, where
@@ -18,13 +19,8 @@ def chosen(function, input, inplace, *constants):
     """`function(input, *constants)`, or the input overwritten by it."""
     if not inplace:
         return function(input, *constants)
-    # a rule that names x needs what x was: a copy, unless the function does without
-    keeps = function is not relu
-    return write(
-        input,
-        f"{function.__name__.strip('_')}_",
-        lambda x: function(x.clone() if keeps and x.requires_grad else x, *constants),
-    )
+    name = f"{function.__name__.strip('_')}_"
+    return write(input, name, lambda x: function(x, *constants))
 
 
 # ---------------------------------------------------------------- rectifiers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..autograd.engine import Array, fused
+from ..autograd.engine import Array
+from ..autograd.fused import fused
 from ..tensor import Tensor
 from .activation import log_softmax, relu
 from .creation import arange
@@ -42,7 +43,11 @@ def _check_classes(name, target, C, ignore_index=None):
         raise IndexError(f"{name}: target {wrong} is none of the classes 0 to {C - 1}")
 
 
-def _check_weight(name, weight, C):
+def _check_weight(name, weight, input, C):
+    if weight is not None and weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"{name}: weight must have the input's dtype, {input.dtype}, got {weight.dtype}"
+        )
     if weight is not None and tuple(weight.shape) != (C,):
         raise RuntimeError(
             f"{name}: expected a weight for each of {C} classes, got shape {tuple(weight.shape)}"
@@ -112,7 +117,7 @@ def nll_loss(
         input, target = input.unsqueeze(0), target.unsqueeze(0)
     C = input.shape[1]
     _check_classes("nll_loss", target, C, ignore_index)
-    _check_weight("nll_loss", weight, C)
+    _check_weight("nll_loss", weight, input, C)
     loss = nll_loss_(input, target, weight, ignore_index, reduction)
     return loss.squeeze(0) if single and reduction == "none" else loss
 
@@ -143,13 +148,17 @@ def cross_entropy(
             f"{name}: a target in the shape of input holds probabilities and must be floating, "
             f"got {target.dtype}"
         )
+    if soft and ignore_index >= 0:
+        raise RuntimeError(
+            f"{name}: ignore_index={ignore_index} needs class indices as target; these are probabilities"
+        )
     if not soft:
         _check_batch(name, input, target)
     single = input.ndim == 1
     if single:
         input, target = input.unsqueeze(0), target.unsqueeze(0)
     C = input.shape[1]
-    _check_weight(name, weight, C)
+    _check_weight(name, weight, input, C)
     if soft:
         loss = soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     else:
@@ -203,7 +212,7 @@ def multi_margin_loss(
     y = target.reshape(-1, 1)
     C = x.shape[1]
     _check_classes(name, y, C)
-    _check_weight(name, weight, C)
+    _check_weight(name, weight, input, C)
     short = relu(margin - x.gather(1, y) + x)
     short = short * short if p == 2 else short
     if weight is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import warnings
 
-from ..autograd.engine import Array, fused, op
+from ..autograd.engine import Array, op
+from ..autograd.fused import fused
 from ..autograd.mode import no_grad
 from ..tensor import Tensor
 from .activation import log_sigmoid
@@ -222,9 +223,8 @@ def kl_div(
 @op
 def binary_cross_entropy_(xp, x: Array, target: Array):
     """-t log x - (1 - t) log(1 - x), the logarithms at least -100."""
-    tiny = x.dtype.type(1e-45)  # its logarithm is below -100 in float32; in float64 so is it
-    yes, no = xp.log(xp.maximum(x, tiny)), xp.log1p(-xp.minimum(x, 1 - tiny))
-    no = xp.where(x < 1, no, -100)
+    yes = xp.where(x > 0, xp.log(xp.where(x > 0, x, 1)), -100)
+    no = xp.where(x < 1, xp.log1p(-xp.where(x < 1, x, 0)), -100)
     return (target - 1) * xp.maximum(no, -100) - target * xp.maximum(yes, -100)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from ..autograd.engine import Array, by_category, fused, op
+from ..autograd.engine import Array, by_category, op
+from ..autograd.fused import fused
 from ..autograd.mode import no_grad
 from ..dtype import finfo
 from ..tensor import Tensor

@@ -254,7 +254,7 @@ def strict_device():
     found = devices.Device("strict", None, Library(), ".kernels.gpu", ndarray)
     found.kernels = _NoKernels()
     devices.register(found)
-    run = engine._execute
+    run = engine.execute
 
     def watched(op, device, arrays, constants):
         if device is not found:
@@ -265,11 +265,11 @@ def strict_device():
         finally:
             inside.pop()
 
-    engine._execute = watched
+    engine.execute = watched
     try:
         yield found
     finally:
-        engine._execute = run
+        engine.execute = run
         del devices._BY_NAME["strict"], devices._BY_ARRAY[ndarray]
 
 

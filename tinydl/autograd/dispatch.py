@@ -1,0 +1,97 @@
+"""Where an operation runs: the device of its operands, and there its kernel, or else its body."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from .. import dtype as dtypes
+from ..device import _BY_ARRAY, CPU
+from ..tensor import Tensor
+from .promotion import NUMBERS
+
+observers: list = []  # profilers: each is told of every operation that ran
+
+
+def place(op, inputs):
+    """The device that the inputs lie on, and their arrays; numbers stay numbers."""
+    device = None
+    arrays = []
+    for x in inputs:
+        if isinstance(x, Tensor):
+            x = x.array
+            found = _BY_ARRAY[x.__class__]
+            if device is None:
+                device = found
+            elif found is not device:
+                return _place_mixed(op, inputs)
+        elif not (x is None or x.__class__ in NUMBERS):
+            return _place_mixed(op, inputs)
+        arrays.append(x)
+    return device or CPU, arrays
+
+
+def _place_mixed(op, inputs):
+    """As `place` for what is less common: NumPy's arrays and scalars, 0-d CPU tensors among CUDA ones."""
+    arrays = [_as_array(op, i, x) for i, x in enumerate(inputs)]
+    devices = {_BY_ARRAY[type(a)] for a in arrays if type(a) in _BY_ARRAY}
+    if len(devices) > 1:
+        other = [d for d in devices if d is not CPU]
+        if len(other) > 1 or any(type(a) is np.ndarray and a.ndim for a in arrays):
+            names = " and ".join(sorted(map(str, devices)))
+            raise RuntimeError(f"{op.name}: tensors on {names}; call .to('{other[0]}')")
+        return other[0], [a[()] if type(a) is np.ndarray else a for a in arrays]
+    return devices.pop() if devices else CPU, arrays
+
+
+def _as_array(op, i, x):
+    if isinstance(x, Tensor):
+        return x.array
+    if x is None or isinstance(x, (int, float)):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()
+    if type(x) in _BY_ARRAY:
+        dtypes.as_dtype(x.dtype)
+        return x
+    name = op.arrays[min(i, len(op.arrays) - 1)]
+    raise TypeError(f"{op.name}: argument '{name}' must be a tensor or a number, got {type(x).__name__}")
+
+
+def execute(op, device, arrays, constants):
+    """The output array or arrays, by the device's kernel where it serves, else by the body."""
+    kernel = device.kernels[op.name]
+    if kernel is not None:
+        out = op.with_kernel(kernel, arrays, constants)
+        if out is not NotImplemented:
+            return out
+    try:
+        return op.with_body(op.body, device.xp, arrays, constants)
+    except ValueError as e:
+        if str(e).startswith(op.name):
+            raise
+        raise ValueError(f"{op.name}: {_explain(op, arrays, e)}") from None
+
+
+def _explain(op, arrays, e):
+    shapes = [tuple(a.shape) for a in arrays if hasattr(a, "shape")]
+    if "broadcast" in str(e):
+        return f"shapes {' and '.join(map(str, shapes))} do not broadcast: sizes must be equal, or one of them 1"
+    return f"{e} (shapes {', '.join(map(str, shapes))})"
+
+
+def observed(op, device, arrays, constants):
+    """As `execute`, telling the observers what ran, by what, and how long it took."""
+    device.synchronize()
+    start = time.perf_counter()
+    kernel = device.kernels[op.name]
+    out = NotImplemented if kernel is None else op.with_kernel(kernel, arrays, constants)
+    served = out is not NotImplemented
+    if not served and not op.fused:
+        out = op.with_body(op.body, device.xp, arrays, constants)
+    device.synchronize()
+    spent = time.perf_counter() - start
+    for observer in observers:
+        observer.ran(op.name, device, arrays, out, spent, served, declined=kernel is not None and not served)
+    return out

@@ -1,0 +1,74 @@
+"""How the types of an operation's operands are brought together before it runs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import dtype as dtypes
+
+NUMBERS = frozenset((int, float, bool))
+
+
+def by_category(op, arrays):
+    """PyTorch's promotion: categories bool < int < float; numbers and 0-d tensors only lift the category."""
+    if len(arrays) == 2:  # the usual cases, quickly
+        a, b = arrays
+        if a.__class__ is np.ndarray:
+            if b.__class__ is np.ndarray:
+                if a.dtype is b.dtype:
+                    return arrays
+            elif b.__class__ in NUMBERS and a.dtype.kind == "f":
+                return [a, a.dtype.type(b)]
+    elif len(arrays) == 1 and arrays[0].__class__ is np.ndarray:
+        return arrays
+    return _cast(arrays, dtypes.result_of([a for a in arrays if a is not None]))
+
+
+def floating(op, arrays):
+    """As `by_category`; integers then become the default floating type."""
+    arrays = by_category(op, arrays)
+    if next(a for a in arrays if a is not None).dtype.kind == "f":
+        return arrays
+    return _cast(arrays, dtypes.get_default_dtype())
+
+
+def equal(op, arrays):
+    """All of one type; a mixture is refused."""
+    found = {a.dtype for a in arrays if hasattr(a, "dtype")}
+    if len(found) > 1:
+        got = ", ".join(f"{n} {a.dtype}" for n, a in zip(op.arrays, arrays) if hasattr(a, "dtype"))
+        raise RuntimeError(f"{op.name}: expected tensors of one dtype, got {got}; convert with .to(dtype)")
+    return _cast(arrays, found.pop()) if found else by_category(op, arrays)
+
+
+def promoting(*positions, to=by_category):
+    """Promotion among some of the arguments only: the condition of `where` takes no part, say."""
+
+    def promote(op, arrays):
+        among = to(op, [arrays[i] for i in positions])
+        arrays = list(arrays)
+        for i, a in zip(positions, among):
+            arrays[i] = a
+        return arrays
+
+    return promote
+
+
+def _cast(arrays, dtype):
+    return [
+        a
+        if a is None or (a.__class__ is np.ndarray and a.dtype is dtype)
+        else typed(a, dtype)
+        for a in arrays
+    ]
+
+
+def typed(a, dtype):
+    if hasattr(a, "dtype"):
+        return a if a.dtype == dtype else a.astype(dtype)
+    try:
+        return dtype.type(a)
+    except OverflowError:
+        if dtype.kind == "u" or isinstance(a, float):
+            return np.asarray(a).astype(dtype)[()]
+        raise
