@@ -36,10 +36,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Ten
             dtype = _natural(data)
     found = np.dtype(getattr(data, "dtype", "f8"))
     target = dtypes.as_dtype(found if dtype is None else dtype)
-    array = place.array(data, target)
-    if array is data or (array.base is not None) or place.xp.may_share_memory(array, data):
-        array = array.copy()
-    return _finish(place.xp.ascontiguousarray(array) if array.ndim else array, requires_grad)
+    if isinstance(data, place.array_type):
+        return _finish(place.xp.asarray(data).astype(target, order="C"), requires_grad)  # a copy
+    return _finish(place.array(data, target), requires_grad)
 
 
 def _numbers(data):
@@ -77,7 +76,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
     dtypes.as_dtype(array.dtype)
-    return wrap(array)
+    return wrap(np.asarray(array))  # a plain array, of a memory map, too
 
 
 def _shape(name, size):

@@ -8,6 +8,7 @@ from ..tensor import Tensor
 from . import shape
 from .creation import arange, zeros
 from .elementwise import where
+from .picking import check_index, take_at
 
 
 def _check_index(name, index):
@@ -59,10 +60,11 @@ def _renormalise(weight, index, max_norm, norm_type):
 
 
 def _occurrences(index, real, count):
-    """How often each element of the flat `index` really occurs in it."""
-    ones = index * 0 + 1 if real is None else real.reshape(-1).to(index.dtype)
-    counts = zeros(count, dtype=index.dtype, device=index.device).index_add(0, index, ones)
-    return counts.index_select(0, index).clamp_min(1)
+    """How often each element of `index` really occurs in it."""
+    flat = index.reshape(-1)
+    ones = flat * 0 + 1 if real is None else real.reshape(-1).to(index.dtype)
+    counts = zeros(count, dtype=index.dtype, device=index.device).index_add(0, flat, ones)
+    return take_at(counts, [index], (0,)).clamp_min(1)
 
 
 def _rows(name, index, weight, padding_idx, scale_grad_by_freq, real=None):
@@ -75,16 +77,16 @@ def _rows(name, index, weight, padding_idx, scale_grad_by_freq, real=None):
             f"{name}: padding_idx must lie within the {len(weight)} rows of weight, got "
             f"{padding_idx}"
         )
-    flat = index.reshape(-1)
-    y = weight.index_select(0, flat)
+    check_index(name, index, len(weight), 0, negative=False)
+    y = take_at(weight, [index], (0,))
     if weight.requires_grad and (padding_idx is not None or scale_grad_by_freq):
         scale = 1.0
         if padding_idx is not None:
-            scale = (flat != padding_idx % len(weight)).to(weight.dtype)
+            scale = (index != padding_idx % len(weight)).to(weight.dtype)
         if scale_grad_by_freq:
-            scale = scale / _occurrences(flat, real, len(weight)).to(weight.dtype)
-        y = scaled_gradient(y, scale.reshape(-1, 1))
-    return y.reshape(*index.shape, weight.shape[1])
+            scale = scale / _occurrences(index, real, len(weight)).to(weight.dtype)
+        y = scaled_gradient(y, scale.unsqueeze(-1))
+    return y
 
 
 def embedding(
