@@ -3,6 +3,7 @@
 Each family is used once with each type, forward and backward, on the smallest input.
 """
 
+import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -17,6 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Compiles what the cache lacks, with a progress bar; says how long it took, and where."""
+    os.environ.setdefault("TINYDL_QUIET", "1")  # the bar says what is compiling
     from tqdm.auto import tqdm
 
     import tinydl
@@ -53,7 +55,7 @@ def calls() -> dict[str, Call]:
     import tinydl
 
     from ..autograd import grad
-    from ..ops import conv, pool
+    from ..ops import conv, pool, random
 
     def ones(*shape, dtype):
         return tinydl.ones(*shape, dtype=dtype, requires_grad=True)
@@ -74,15 +76,19 @@ def calls() -> dict[str, Call]:
         conv.conv2d(x, w).sum().backward()
         conv.conv_transpose2d(x, w).sum().backward()
 
+    def unpool(x):
+        return pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2)
+
     def draw(dtype):
         tinydl.rand(8, dtype=dtype)
         tinydl.randn(8, dtype=dtype)
-        tinydl.randint(0, 9, (8,))
+        random.philox_bits(tinydl.empty(8, dtype=dtype), 0, 0)
         tinydl.dropout(ones(8, dtype=dtype), 0.5, True).sum().backward()
 
     return {
         "convolution": convolve,
         "max pooling": twice(lambda x: pool.max_pool2d(x, 2)),
+        "max unpooling": twice(unpool),
         "average pooling": twice(lambda x: pool.avg_pool2d(x, 2)),
         "random numbers": draw,
     }
