@@ -1,4 +1,4 @@
-"""x[index] by PyTorch's rules: read, assigned and differentiated, against PyTorch and plain loops."""
+"""x[index] by PyTorch's rules: read, assigned, differentiated; against PyTorch and plain loops."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_reading_and_its_gradient(data):
 @settings(max_examples=400)
 @given(st.data())
 def test_assigning_and_its_gradients(data):
-    """Against a loop over places: the last of several values for one place stays, and it alone has a gradient."""
+    """Against a loop over places: of several values for one the last stays, and has the gradient."""
     shape = data.draw(shapes)
     index = data.draw(indices(shape))
     start = values(shape)

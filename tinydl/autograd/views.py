@@ -17,15 +17,6 @@ from .hooks import move_retained
 from .mode import enable_grad, state
 
 
-@op(view=True)
-def opaque(xp, x: Array):
-    """Stands in a chain for steps that only a user's Function knows, and cannot be taken again."""
-    raise RuntimeError(
-        "a Function returned memory of its argument, which was overwritten in place since; let its forward "
-        "return a clone()"
-    )
-
-
 def _follow(x, chain):
     """The view of `x` to which the chain of view operations leads."""
     for step, constants in chain:
