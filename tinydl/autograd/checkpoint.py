@@ -117,7 +117,7 @@ def _versions(tensors):
 
 
 def _random_states():
-    from ..random import default_generators
+    from ..ops.generator import default_generators
 
     return [(g, g.get_state()) for g in default_generators()]
 

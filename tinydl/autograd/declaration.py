@@ -66,7 +66,7 @@ class Op:
             f"def _with_kernel(f, a, c):\n    return f({', '.join(passed)})\n"
             f"def _with_body(f, xp, a, c):\n    return f({', '.join(['xp', *passed])})\n"
         )
-        exec(source, names := names | {"_enter": enter, "_op": self})
+        exec(source, names := names | {"_enter": enter, "_op": self, "__name__": __name__})
         self.with_kernel, self.with_body = names["_with_kernel"], names["_with_body"]
         function = names[name]
         function.__doc__, function.__module__ = self.body.__doc__, self.body.__module__

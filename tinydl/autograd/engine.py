@@ -201,6 +201,8 @@ def _refuse_new_nan(op, arrays, made):
     def has_nan(a):
         return hasattr(a, "dtype") and a.dtype.kind == "f" and bool((a != a).any())
 
+    if state.walking:  # whether it reaches a gradient, the walk will see
+        return
     if any(has_nan(t.array) for t in made) and not any(has_nan(a) for a in arrays if a is not None):
         from .anomaly import forward_line
 

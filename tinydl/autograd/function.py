@@ -6,7 +6,7 @@ import functools
 import weakref
 
 from ..tensor import Tensor, wrap
-from .graph import OPS, RecordedNode, operand
+from .graph import RecordedNode, operand
 from .mode import no_grad, state
 
 
@@ -169,8 +169,7 @@ def _own(o, tensors, dirty, cls):
     own = wrap(o.array)
     own._storage = o._storage
     own._base = source if source._base is None else source._base
-    own._chain, own._rewrites = ((OPS["opaque"].op, ()),), o._storage.rewrites
-    own._unrecorded_view = True
+    own._rewrites, own._unrecorded_view = o._storage.rewrites, True
     return own
 
 

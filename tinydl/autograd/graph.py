@@ -180,10 +180,11 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
             wanted = [e is not None and (needed is None or e[0] in needed) for e in node.edges]
             if True not in wanted:
                 continue
-            results = node.backward(gs, wanted)
-            gs = g = None
             if state.anomaly:
-                _refuse_nan(node, results)
+                results = _watched(node, gs, wanted)
+            else:
+                results = node.backward(gs, wanted)
+            gs = g = None
             if not retain_graph:
                 node.release()
             for i, edge in enumerate(node.edges):
@@ -234,10 +235,20 @@ def _undo_broadcast(g, shape, source):
     return OPS["sum_to"](g, shape)
 
 
-def _refuse_nan(node, results):
-    for g in results:
-        if g is not None and g.array.dtype.kind == "f" and bool((g.array != g.array).any()):
-            raise RuntimeError(f"{node.name}: its gradient has NaN.{made_at(node)}")
+def _watched(node, gs, wanted):
+    """The node's backward, refused if it makes NaN of numbers."""
+
+    def has_nan(gs):
+        return any(g is not None and g.array.dtype.kind == "f" and bool((g.array != g.array).any()) for g in gs)
+
+    before, state.walking = state.walking, True
+    try:
+        results = node.backward(gs, wanted)
+    finally:
+        state.walking = before
+    if has_nan(results) and not has_nan(gs):
+        raise RuntimeError(f"{node.name}: its gradient has NaN.{made_at(node)}")
+    return results
 
 
 def made_at(node):

@@ -9,6 +9,7 @@ import threading
 
 class _State(threading.local):
     recording = True  # new operations become part of the graph
+    walking = False  # a gradient is on its way back
     anomaly = False  # each node remembers the line that made it; NaN is refused
     packing = None  # a checkpoint that keeps its region's operands away from memory
 

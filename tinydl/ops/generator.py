@@ -94,8 +94,13 @@ def default_of(device) -> Generator:
     return _of_device[kind]
 
 
+def default_generators() -> list[Generator]:
+    """The generators that those draw from who give none, one for each device in use."""
+    return list(_of_device.values())
+
+
 def manual_seed(seed: int) -> Generator:
     """Begin the stream of `seed` in the default generators of all devices; returns the CPU's."""
-    for generator in list(_of_device.values()):
+    for generator in default_generators():
         generator.manual_seed(seed)
     return default_generator
