@@ -50,6 +50,11 @@ class HuberLoss(_Loss, function="huber_loss", shown=""):
     reduction: str = "mean"
     delta: float = 1.0
 
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.delta, int | float):
+            raise TypeError(f"HuberLoss: delta must be a number, got {type(self.delta).__name__}")
+
 
 class KLDivLoss(_Plain, function="kl_div", shown=""):
     """target * (log target - input), input a log probability; log_target: target is one too.
