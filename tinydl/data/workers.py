@@ -65,6 +65,8 @@ class Fetcher:
 
     def __call__(self, job: Job) -> list:
         """[batch], or [] where the stream has ended or the consumer has gone."""
+        if self.stop.is_set():
+            return []
         if not self.batched:
             item = self._item(job, job.keys)
             return [] if item is _END else [self.collate_fn(item)]
@@ -231,8 +233,9 @@ class Workers:
                 pending.extend(map(self._submit, itertools.islice(jobs, 1)))
                 yield result
         finally:
-            for _, future in pending:
-                future.cancel()
+            if self.close.alive:  # a pool that breaks gives each future its end itself
+                for _, future in pending:
+                    future.cancel()
 
     def _submit(self, job):
         try:
@@ -275,7 +278,7 @@ def _close(pool, stop, wait: bool) -> None:
     if not wait:
         for process in processes:
             process.terminate()
-    pool.shutdown(wait, cancel_futures=True)
+    pool.shutdown(wait, cancel_futures=wait)
 
 
 def context_of(name) -> multiprocessing.context.BaseContext | None:
