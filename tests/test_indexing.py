@@ -102,7 +102,7 @@ def test_reading_and_its_gradient(data):
 @settings(max_examples=400)
 @given(st.data())
 def test_assigning_and_its_gradients(data):
-    """Against a loop over places: of several values for one the last stays, and has the gradient."""
+    """Against a loop over places: of several values for one the last stays, with the gradient."""
     shape = data.draw(shapes)
     index = data.draw(indices(shape))
     start = values(shape)
