@@ -138,13 +138,13 @@ def leaf_edge(tensor):
     return (Leaf(tensor), 0)
 
 
-def _reachable(roots):
-    """All nodes below the roots, in ascending order."""
+def _reachable(roots, lowest):
+    """All nodes below the roots, from number `lowest` on, in ascending order."""
     seen = set()
     stack = [node for node, _, _ in roots]
     while stack:
         node = stack.pop()
-        if node not in seen:
+        if node not in seen and node.number >= lowest:
             seen.add(node)
             stack.extend([e[0] for e in node.edges if e is not None])
     return sorted(seen, key=lambda node: node.number)
@@ -156,7 +156,7 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
     With `targets` {(node, slot)} returns their gradients, and visits only what lies on a path to them;
     without, every leaf accumulates into its tensor's `grad`.
     """
-    nodes = _reachable(roots)
+    nodes = _reachable(roots, min((node.number for node, _ in targets), default=0) if targets else 0)
     needed = None if targets is None else _on_path(nodes, targets)
     found = {}
     pending = {}

@@ -135,7 +135,8 @@ class _Case:
         self.func, self.inputs = func, inputs
         self.eps, self.atol, self.rtol = eps, atol, rtol
         self.before = [_copy(x) for x in inputs]
-        self.at = [i for i, x in enumerate(inputs) if _wanted(x)]
+        first = {id(x): i for i, x in reversed(list(enumerate(inputs))) if _wanted(x)}
+        self.at = sorted(first.values())  # a tensor given twice is one variable
         self.xs = [inputs[i] for i in self.at]
         self.rng = np.random.default_rng(0)
         with enable_grad():
@@ -167,10 +168,11 @@ class _Case:
         """J v by central differences, for each output."""
         sides = []
         for sign in (1, -1):
-            moved = list(self.inputs)
-            for i, x, v in zip(self.at, self.xs, directions):
+            replaced = {}
+            for x, v in zip(self.xs, directions):
                 a = _array(x) + sign * self.eps * v
-                moved[i] = wrap(x.device.array(a.astype(x.dtype))).requires_grad_()
+                replaced[id(x)] = wrap(x.device.array(a.astype(x.dtype))).requires_grad_()
+            moved = [replaced.get(id(x), x) for x in self.inputs]
             with enable_grad():  # a function may differentiate inside
                 sides.append([_array(y) for y in self._outputs(moved)])
         return [(a - b) / (2 * self.eps) for a, b in zip(*sides)]
