@@ -24,7 +24,7 @@ class ReLU6(Layer, function="relu6"):
 
 
 class RReLU(Layer, function="rrelu", by_mode=True, shown="lower upper"):
-    """x where positive, else x times a slope drawn from [lower, upper); outside training their mean.
+    """x where positive, else slope * x, drawn from [lower, upper); outside training their mean.
 
     Any shape -> same shape.  (Xu et al. 2015)
     """
@@ -42,14 +42,14 @@ class LeakyReLU(Layer, function="leaky_relu"):
 
 
 class ELU(Layer, function="elu"):
-    """x where positive, else alpha * (exp(x) - 1).  Any shape -> same shape.  (Clevert et al. 2016)"""
+    """x where positive, else alpha * (exp(x) - 1).  Any shape -> same.  (Clevert et al. 2016)"""
 
     alpha: float = 1.0
     inplace: bool = False
 
 
 class CELU(Layer, function="celu"):
-    """x where positive, else alpha * (exp(x / alpha) - 1).  Any shape -> same shape.  (Barron 2017)"""
+    """x where positive, else alpha * (exp(x / alpha) - 1).  Any shape -> same.  (Barron 2017)"""
 
     alpha: float = 1.0
     inplace: bool = False
@@ -83,7 +83,7 @@ class Mish(Layer, function="mish"):
 
 
 class Hardtanh(Layer, function="hardtanh"):
-    """x clamped to [min_val, max_val].  Any shape -> same shape.  ValueError if they are in disorder."""
+    """x clamped to [min_val, max_val].  Any shape -> same shape.  ValueError in disorder."""
 
     min_val: float = -1.0
     max_val: float = 1.0

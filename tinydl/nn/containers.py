@@ -103,7 +103,7 @@ class _Listing(_Holder):
 class Sequential(_Listing):
     """Modules one after another, each fed the output of the one before.
 
-    Sequential(a, b, c) names them '0', '1', '2'; Sequential({'conv': a, ...}) takes the dict's names.
+    Sequential(a, b, c) names them '0', '1', '2'; Sequential({'conv': a, ...}) as the dict does.
     """
 
     def __init__(self, *args: Module | Mapping[str, Module]):
@@ -145,10 +145,7 @@ class ModuleList(_Listing):
             else:
                 groups.append([text, i, i])
         return self._describe_with(
-            [
-                (f"{a}-{b}", _Text(f"{b - a + 1} x {text}")) if b > a else (a, _Text(text))
-                for text, a, b in groups
-            ]
+            [(f"{a}-{b}", _Text(f"{b - a + 1} x {text}")) if b > a else (a, _Text(text)) for text, a, b in groups]
         )
 
 
@@ -222,9 +219,7 @@ class _OfParameters:
         return Parameter(item.detach()) if plain else item
 
     def extra_repr(self):
-        return "\n".join(
-            f"({name}): Parameter of shape {tuple(p.shape)}, {p.dtype}" for name, p in self._items.items()
-        )
+        return "\n".join(f"({name}): Parameter of shape {tuple(p.shape)}, {p.dtype}" for name, p in self._items.items())
 
 
 class ParameterList(_OfParameters, _Listing):

@@ -48,21 +48,15 @@ class _Convolution(Module):
             raise ValueError(f"{name}: groups must be positive, got {groups}")
         for what in ("in_channels", "out_channels"):
             if getattr(self, what) % groups:
-                raise ValueError(
-                    f"{name}: {what} {getattr(self, what)} does not divide into {groups} groups"
-                )
+                raise ValueError(f"{name}: {what} {getattr(self, what)} does not divide into {groups} groups")
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
-                raise ValueError(
-                    f"{name}: padding must be 'same', 'valid' or numbers, got {self.padding!r}"
-                )
+                raise ValueError(f"{name}: padding must be 'same', 'valid' or numbers, got {self.padding!r}")
             if self.padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError(f"{name}: padding='same' needs stride 1, got {self.stride}")
         if self.padding_mode not in _PADDING_MODES:
             known = ", ".join(_PADDING_MODES)
-            raise ValueError(
-                f"{name}: padding_mode must be one of {known}, got {self.padding_mode!r}"
-            )
+            raise ValueError(f"{name}: padding_mode must be one of {known}, got {self.padding_mode!r}")
 
     def reset_parameters(self) -> None:
         """Draw new parameters, uniform in +-1 / sqrt(inputs that an output sees)."""
@@ -101,7 +95,7 @@ class _Conv(_Convolution):
         )  # fmt: skip
 
     def _widths(self):
-        """What padding adds before and after each dimension, last dimension first, as F.pad asks."""
+        """What padding adds before and after each dimension, the last first, as F.pad asks."""
         widths = []
         for i in reversed(range(self._dims)):
             if isinstance(self.padding, str):
@@ -118,9 +112,7 @@ class _Conv(_Convolution):
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._widths(), self.padding_mode), 0
         convolve = getattr(F, f"conv{self._dims}d")
-        return convolve(
-            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        return convolve(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):
@@ -140,7 +132,7 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """Convolution over volumes, as Conv1d.  (N, C, D, H, W) or (C, D, H, W) -> (..., D', H', W')."""
+    """Convolution over volumes, as Conv1d.  (N, C, D, H, W) or without N -> (..., D', H', W')."""
 
     _dims = 3
 
@@ -173,14 +165,9 @@ class _ConvTranspose(_Convolution):
         if len(sizes) == input.ndim:
             sizes = sizes[-n:]
         if len(sizes) != n:
-            raise ValueError(
-                f"{type(self).__name__}: output_size needs {n} or {input.ndim} numbers, got {sizes}"
-            )
+            raise ValueError(f"{type(self).__name__}: output_size needs {n} or {input.ndim} numbers, got {sizes}")
         least = [
-            (image[i] - 1) * self.stride[i]
-            - 2 * self.padding[i]
-            + self.dilation[i] * (self.kernel_size[i] - 1)
-            + 1
+            (image[i] - 1) * self.stride[i] - 2 * self.padding[i] + self.dilation[i] * (self.kernel_size[i] - 1) + 1
             for i in range(n)
         ]
         extra = tuple(size - low for size, low in zip(sizes, least))
@@ -234,7 +221,7 @@ class Unfold(Layer, function="unfold"):
 
 
 class Fold(Layer, function="fold"):
-    """The adjoint of Unfold: columns added up into an image.  (N, C * window, windows) -> (N, C, H, W)."""
+    """The adjoint of Unfold: columns added up.  (N, C * window, windows) -> (N, C, H, W)."""
 
     output_size: Size
     kernel_size: Size

@@ -23,18 +23,14 @@ class _Table(Module):
             self.weight = Parameter(empty(sizes, device=device, dtype=dtype), not freeze)
             self.reset_parameters()
         elif tuple(weight.shape) != tuple(sizes):
-            raise ValueError(
-                f"{type(self).__name__}: weight has shape {tuple(weight.shape)}, expected {sizes}"
-            )
+            raise ValueError(f"{type(self).__name__}: weight has shape {tuple(weight.shape)}, expected {sizes}")
         else:
             self.weight = Parameter(weight, not freeze)
 
     def _row(self, padding_idx):
         V = self.num_embeddings
         if padding_idx is not None and not -V <= padding_idx < V:
-            raise ValueError(
-                f"{type(self).__name__}: padding_idx {padding_idx} is no row of a table of {V}"
-            )
+            raise ValueError(f"{type(self).__name__}: padding_idx {padding_idx} is no row of a table of {V}")
         return padding_idx if padding_idx is None else padding_idx % V
 
     def reset_parameters(self) -> None:
@@ -47,9 +43,7 @@ class _Table(Module):
     def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, **options):
         """A layer on the table `embeddings` (V, D), which it does not train if `freeze`."""
         if embeddings.ndim != 2:
-            raise ValueError(
-                f"from_pretrained: expected a table (V, D), got shape {tuple(embeddings.shape)}"
-            )
+            raise ValueError(f"from_pretrained: expected a table (V, D), got shape {tuple(embeddings.shape)}")
         return cls(*embeddings.shape, _weight=embeddings, _freeze=freeze, **options)
 
     def extra_repr(self):
@@ -109,9 +103,7 @@ class EmbeddingBag(_Table):
         sizes = (num_embeddings, embedding_dim)
         self._build(sizes, padding_idx, options, _weight, _freeze, device, dtype)
 
-    def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         """indices (bags, n), or (n,) with offsets (bags,) -> (bags, D)."""
         return F.embedding_bag(
             input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq,

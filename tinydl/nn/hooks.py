@@ -1,4 +1,4 @@
-"""What happens around a module's forward: hooks, and the note that says where an error was raised."""
+"""What happens around a module's forward: hooks, and the note that says where it failed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Identity(Function):
 
 
 class BackwardWatch:
-    """Calls a module's backward hooks as gradients enter it at its outputs and leave it at its inputs."""
+    """Calls a module's backward hooks as gradients enter at its outputs and leave at its inputs."""
 
     def __init__(self, module, before: list[Callable], after: list[Callable]):
         self.module, self.before, self.after = module, before, after
@@ -39,13 +39,14 @@ class BackwardWatch:
         out = run(*args, **kwargs)
         if versions != [args[i]._storage.version for i in places]:
             raise RuntimeError(
-                f"{type(self.module).__name__}: a module with backward hooks must not overwrite its input; "
-                "use inplace=False, or remove the hooks"
+                f"{type(self.module).__name__}: a module with backward hooks must not overwrite "
+                "its input; use inplace=False, or remove the hooks"
             )
         outs = (out,) if isinstance(out, Tensor) else out
         if not isinstance(outs, tuple | list):
             raise TypeError(
-                f"{type(self.module).__name__}: backward hooks need a tensor or a tuple as output, got {type(out).__name__}"
+                f"{type(self.module).__name__}: backward hooks need a tensor or a tuple as output, "
+                f"got {type(out).__name__}"
             )
         self.slots, self.outs = [i for i, o in enumerate(outs) if isinstance(o, Tensor)], len(outs)
         outs = _through(self._entering, outs, self.slots)

@@ -55,12 +55,17 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator=None)
 
 @_filler
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator=None
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator=None,
 ) -> Tensor:
-    """Normal with mean and standard deviation, kept within [a, b], by the inverse of its distribution."""
+    """Normal, kept within [a, b], by the inverse of its distribution function."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            f"trunc_normal_: mean {mean} is over 2 std from [{a}, {b}]; the distribution may be inexact",
+            f"trunc_normal_: mean {mean} is over 2 std from [{a}, {b}]; it may be inexact",
             stacklevel=3,
         )
     low, high = (math.erf((end - mean) / (std * math.sqrt(2))) for end in (a, b))
@@ -96,7 +101,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 @_filler
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Convolution weights that keep their input as it is.  tensor: (O, C/groups, *size), 1 to 3 sizes."""
+    """Convolution weights that keep their input as it is.  tensor: (O, C/groups, *size)."""
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: expected 3, 4 or 5 dimensions, got shape {tuple(tensor.shape)}")
     if tensor.shape[0] % groups:
@@ -111,11 +116,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs an output of this weight (O, C, *size) sees, and how many outputs an input."""
+    """How many inputs an output of a weight (O, C, *size) sees, and how many outputs an input."""
     if tensor.ndim < 2:
-        raise ValueError(
-            f"init: fan in and fan out need at least 2 dimensions, got shape {tuple(tensor.shape)}"
-        )
+        raise ValueError(f"init: fan in and fan out need at least 2 dimensions, got shape {tuple(tensor.shape)}")
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
@@ -144,7 +147,11 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
 
 @_filler
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator=None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator=None,
 ) -> Tensor:
     """Uniform with std = gain / sqrt(fan) (He et al. 2015); a: the slope of leaky_relu."""
     if 0 in tensor.shape:
@@ -155,7 +162,11 @@ def kaiming_uniform_(
 
 @_filler
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator=None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator=None,
 ) -> Tensor:
     """Normal with std = gain / sqrt(fan) (He et al. 2015); a: the slope of leaky_relu."""
     if 0 in tensor.shape:
@@ -165,7 +176,7 @@ def kaiming_normal_(
 
 @_filler
 def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
-    """Orthonormal rows or columns (the fewer), times gain (Saxe et al. 2013).  tensor: (n, *rest)."""
+    """Orthonormal rows or columns, the fewer, times gain (Saxe et al. 2013).  tensor: (n, *)."""
     from .. import linalg
 
     if tensor.ndim < 2:
@@ -181,7 +192,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
 
 @_filler
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator=None) -> Tensor:
-    """Normal, with a fraction `sparsity` of each column set to zero (Martens 2010).  tensor: (n, m)."""
+    """Normal, a fraction `sparsity` of each column zero (Martens 2010).  tensor: (n, m)."""
     from ..ops.random import randperm
 
     if tensor.ndim != 2:

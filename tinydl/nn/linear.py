@@ -30,9 +30,7 @@ class Linear(Module):
     weight (out, in) and bias (out,) begin uniform in +-1 / sqrt(in_features).
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None
-    ):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         new = {"device": device, "dtype": dtype}
@@ -51,10 +49,7 @@ class Linear(Module):
 
     def extra_repr(self):
         """The sizes."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class Bilinear(Module):

@@ -74,7 +74,7 @@ class MultiLabelMarginLoss(_Plain, function="multilabel_margin_loss", shown=""):
 
 
 class NLLLoss(_Loss, function="nll_loss", shown=""):
-    """-input[n, target[n]] times the class's weight.  (N, C, *), (N, *); input: log probabilities."""
+    """-input[n, target[n]] times the class's weight.  (N, C, *) log probabilities, (N, *)."""
 
     weight: Tensor | None = None
     size_average: bool | None = None
@@ -189,9 +189,7 @@ class TripletMarginLoss(_Loss, function="triplet_margin_loss", shown=""):
     reduction: str = "mean"
 
 
-class TripletMarginWithDistanceLoss(
-    _Loss, function="triplet_margin_with_distance_loss", shown=""
-):
+class TripletMarginWithDistanceLoss(_Loss, function="triplet_margin_with_distance_loss", shown=""):
     """As TripletMarginLoss, with a distance of one's own: distance_function(a, b) -> (N,)."""
 
     _: KW_ONLY

@@ -49,26 +49,22 @@ class Module(Tree):
     def _hooks_at(self, kind):
         return [hook for hook, _ in self._module_hooks.get(kind, ())]
 
-    def register_forward_pre_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> Handle:
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call `hook(module, args)` before forward; what it returns (not None) replaces args.
 
         with_kwargs: `hook(module, args, kwargs)`, which may return (args, kwargs).
         """
         return self._add_hook("forward_pre", hook, prepend, with_kwargs)
 
-    def register_forward_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> Handle:
-        """Call `hook(module, args, output)` after forward; what it returns (not None) replaces output.
+    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Call `hook(module, args, output)` after forward; what it returns replaces output.
 
         with_kwargs: `hook(module, args, kwargs, output)`.
         """
         return self._add_hook("forward", hook, prepend, with_kwargs)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_output)` when the outputs' gradients are known; it may replace them."""
+        """Call `hook(module, grad_output)` as gradients arrive at outputs; it may replace them."""
         return self._add_hook("backward_pre", hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
@@ -83,7 +79,7 @@ class Module(Tree):
         return self._add_hook("state_dict_pre", hook)
 
     def register_state_dict_post_hook(self, hook: Callable) -> Handle:
-        """Call `hook(module, state_dict, prefix, local_metadata)`, which may change state_dict in place."""
+        """Call `hook(module, state_dict, prefix, {})`, which may change state_dict in place."""
         return self._add_hook("state_dict", hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
@@ -117,7 +113,7 @@ class Module(Tree):
         return self
 
     def train(self, mode: bool = True) -> Module:
-        """Set training mode (or evaluation mode) here and below: dropout, batch norm, ... differ."""
+        """Set training (or evaluation) mode here and below: dropout, batch norm, ... differ."""
         if not isinstance(mode, bool):
             raise ValueError(f"train: mode must be True or False, got {mode!r}")
         self.training = mode
@@ -154,7 +150,7 @@ class Module(Tree):
         return self
 
     def to(self, *args, **kwargs) -> Module:
-        """Parameters and buffers to a device, or the floating ones to a dtype; arguments as Tensor.to."""
+        """Parameters and buffers to a device, floating ones to a dtype; arguments as Tensor.to."""
         dtype = as_tensor(0.0).to(*args, **kwargs).dtype
         if dtype.kind != "f":
             raise TypeError(f"{type(self).__name__}.to: expected a floating dtype, got {dtype}")
@@ -194,7 +190,7 @@ class Module(Tree):
     def state_dict(
         self, *, destination: dict | None = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Tensor]:
-        """path -> tensor of all parameters and persistent buffers; they share memory with the module.
+        """path -> tensor of all parameters and persistent buffers; memory is shared.
 
         keep_vars: the parameters themselves instead of detached tensors.
         """
@@ -215,7 +211,7 @@ class Module(Tree):
         """Copy the tensors of `state_dict` into the parameters and buffers of the same paths.
 
         strict: every name must occur on both sides.  assign: put the tensors themselves in place.
-        RuntimeError lists all that is missing, unexpected or of another shape; nothing is loaded then.
+        RuntimeError, with nothing loaded, lists all that is missing, unexpected or misshapen.
         """
         found = state.load(self, state_dict, strict, assign)
         for module in self.modules():

@@ -32,9 +32,7 @@ class _ChannelNorm(Module):
 
     _ndims: tuple[int, ...]  # of the inputs
 
-    def _build(
-        self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-    ):
+    def _build(self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
@@ -61,9 +59,7 @@ class _ChannelNorm(Module):
     def _check(self, input):
         if input.ndim not in self._ndims:
             wanted = " or ".join(f"{n}D" for n in self._ndims)
-            raise ValueError(
-                f"{type(self).__name__}: expected {wanted} input, got shape {tuple(input.shape)}"
-            )
+            raise ValueError(f"{type(self).__name__}: expected {wanted} input, got shape {tuple(input.shape)}")
 
     def extra_repr(self):
         """The options."""
@@ -96,9 +92,7 @@ class _BatchNorm(_ChannelNorm):
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
         keeps = not self.training or self.track_running_stats
         mean, var = (self.running_mean, self.running_var) if keeps else (None, None)
-        return F.batch_norm(
-            input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps
-        )
+        return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -181,9 +175,7 @@ class GroupNorm(Module):
     ):  # fmt: skip
         super().__init__()
         if num_channels % num_groups:
-            raise ValueError(
-                f"GroupNorm: {num_channels} channels do not divide into {num_groups} groups"
-            )
+            raise ValueError(f"GroupNorm: {num_channels} channels do not divide into {num_groups} groups")
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
         _add_affine(self, (num_channels,), affine, affine and bias, device, dtype)
@@ -268,7 +260,7 @@ def _as_shape(shape):
 
 
 class LocalResponseNorm(Layer, function="local_response_norm", shown="*size alpha beta k"):
-    """Each element divided by a norm of its neighbours in `size` channels.  (N, C, *) -> same shape.
+    """Each element divided by a norm of its neighbours in `size` channels.  (N, C, *) -> same.
 
     (Krizhevsky et al. 2012)
     """

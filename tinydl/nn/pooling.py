@@ -64,7 +64,7 @@ class AvgPool3d(AvgPool2d, function="avg_pool3d", shown="kernel_size stride padd
 
 
 class LPPool1d(Layer, function="lp_pool1d"):
-    """(sum of x ** p over each window) ** (1 / p), p = norm_type.  (N, C, W) or (C, W) -> (..., W')."""
+    """(sum of x ** p over each window) ** (1 / p), p = norm_type.  (N, C, W) -> (N, C, W')."""
 
     norm_type: float
     kernel_size: Size
@@ -110,14 +110,14 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool1d, function="adaptive_max_pool3d", shown
 
 
 class MaxUnpool1d(_Pool, function="max_unpool1d"):
-    """Each value back at the place that MaxPool1d reported, zero elsewhere.  (N, C, W') -> (N, C, W)."""
+    """Each value back at its place in MaxPool1d's input, 0 elsewhere.  (N, C, W') -> (N, C, W)."""
 
     kernel_size: Size
     stride: Size | None = None
     padding: Size = 0
 
     def forward(self, input, indices, output_size=None):
-        """input, indices: equal shapes.  output_size: where the window's arithmetic leaves a choice."""
+        """input, indices: equal shapes.  output_size: where the windows leave a choice."""
         return super().forward(input, indices, output_size=output_size)
 
 

@@ -19,7 +19,7 @@ class Flatten(Layer, function="flatten"):
 
 
 class Unflatten(Module):
-    """Dimension `dim` as several, of unflattened_size.  TypeError for sizes that are no integers."""
+    """Dimension `dim` as several, of unflattened_size.  TypeError unless integers."""
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
         super().__init__()

@@ -21,7 +21,7 @@ class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpect
 
 
 def places(module):
-    """path -> (module, table, name) of all that belongs to the state; shared tensors under each name."""
+    """path -> (module, table, name) of all that is state; shared tensors under each name."""
     found = {}
     for path, m in module.named_modules(remove_duplicate=False):
         for table in ("_parameters", "_buffers"):
@@ -44,8 +44,8 @@ def take(module, prefix, keep_vars):
 def load(module, state, strict, assign) -> IncompatibleKeys:
     """Copy the values of `state` (or, `assign`, put its tensors) in the module's places.
 
-    RuntimeError that lists every name missing or unexpected and every shape that does not fit, before
-    anything is changed.
+    RuntimeError that lists every name missing or unexpected and every shape that does not fit,
+    before anything is changed.
     """
     if not hasattr(state, "keys"):
         raise TypeError(f"load_state_dict: expected a dict of tensors, got {type(state).__name__}")
@@ -65,8 +65,8 @@ def load(module, state, strict, assign) -> IncompatibleKeys:
         ]
     if errors:
         raise RuntimeError(
-            f"load_state_dict: the state does not fit {type(module).__name__}; nothing was loaded\n  "
-            + "\n  ".join(errors)
+            f"load_state_dict: the state does not fit {type(module).__name__}; nothing was loaded"
+            + "".join(f"\n  {error}" for error in errors)
         )
     with no_grad():
         for path, value in values.items():

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tree:
-    """Attributes that are Parameters, Tensors registered as buffers, or Trees are kept in tables."""
+    """Attributes that are Parameters, registered buffers, or Trees are kept in tables."""
 
     def __init__(self):
         self.__dict__ |= {table: {} for table in TABLES}
@@ -62,8 +62,7 @@ class Tree:
         kind, what = TABLES[table]
         if value is not None and not isinstance(value, kind):
             raise TypeError(
-                f"{mine}: {name!r} is a {what}; expected a {kind.__name__} or None, "
-                f"got {type(value).__name__}"
+                f"{mine}: {name!r} is a {what}; expected a {kind.__name__} or None, got {type(value).__name__}"
             )
 
     def _register_entry(self, table, name, value):
@@ -170,9 +169,7 @@ class Tree:
     def _find_entry(self, table, name, target):
         found = self.__dict__[table].get(name)
         if found is None:
-            raise AttributeError(
-                f"{type(self).__name__} has no {TABLES[table][1]} {name!r} (looked up: {target!r})"
-            )
+            raise AttributeError(f"{type(self).__name__} has no {TABLES[table][1]} {name!r} (looked up: {target!r})")
         return found
 
 

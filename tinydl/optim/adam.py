@@ -26,7 +26,7 @@ def moments(grad, exp_avg, exp_avg_sq, betas):
 
 
 class _Averaging(Optimizer):
-    """An optimizer whose state is a step counter and arrays that start as zeros: those its update names."""
+    """Its state is a step counter and arrays that begin as zeros: those that its update names."""
 
     def _begin(self, p, group):
         return {"step": counter()} | {name: zeros_like(p) for name in self.update.state}
@@ -37,10 +37,10 @@ class _Averaging(Optimizer):
 
 @update
 def adam_update(
-    xp, param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq=None, *,
-    lr, betas, eps, weight_decay, decoupled_weight_decay, maximize, step,
+    xp, param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq=None, *, lr, betas, eps, weight_decay,
+    decoupled_weight_decay, maximize, step,
 ):  # fmt: skip
-    """param <- param - lr * m / (sqrt(v) + eps), m and v the averages of grad and grad**2 without bias."""
+    """param <- param - lr * m / (sqrt(v) + eps); m, v: unbiased averages of grad and grad**2."""
     grad = decayed(param, grad, lr, weight_decay, decoupled_weight_decay, maximize)
     moments(grad, exp_avg, exp_avg_sq, betas)
     if max_exp_avg_sq is not None:
@@ -51,18 +51,18 @@ def adam_update(
 
 
 class Adam(_Averaging):
-    """Adam (Kingma and Ba 2015); amsgrad: its variant with guaranteed convergence (Reddi et al. 2018)."""
+    """Adam (Kingma and Ba 2015); amsgrad: with guaranteed convergence (Reddi et al. 2018)."""
 
     update = adam_update
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False,
+        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps:
+        float = 1e-8, weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False,
         decoupled_weight_decay: bool = False, **implementation,
     ):  # fmt: skip
         defaults = dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
-            decoupled_weight_decay=decoupled_weight_decay,
+            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
+            maximize=maximize, decoupled_weight_decay=decoupled_weight_decay,
         )  # fmt: skip
         super().__init__(params, defaults, implementation)
 
@@ -77,12 +77,13 @@ class AdamW(Adam):
     """Adam whose weight decay does not pass through the averages (Loshchilov and Hutter 2019)."""
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps:
+        float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+        **implementation,
     ):  # fmt: skip
         super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True,
-            **implementation,
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
+            decoupled_weight_decay=True, **implementation,
         )  # fmt: skip
 
 
@@ -102,8 +103,9 @@ class Adamax(_Averaging):
     update = adamax_update
 
     def __init__(
-        self, params: Iterable, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, foreach: bool | None = None, *, maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps:
+        float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *, maximize: bool =
+        False, **implementation,
     ):  # fmt: skip
         defaults = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize)
         super().__init__(params, defaults, implementation)
@@ -111,10 +113,10 @@ class Adamax(_Averaging):
 
 @update
 def nadam_update(
-    xp, param, grad, exp_avg, exp_avg_sq, *,
-    lr, betas, eps, weight_decay, decoupled_weight_decay, maximize, step, of_grad, of_average,
+    xp, param, grad, exp_avg, exp_avg_sq, *, lr, betas, eps, weight_decay, decoupled_weight_decay,
+    maximize, step, of_grad, of_average,
 ):  # fmt: skip
-    """As Adam's, the average looking one step ahead: of_grad * grad + of_average * exp_avg for m."""
+    """As Adam's, looking one step ahead: of_grad * grad + of_average * exp_avg for m."""
     grad = decayed(param, grad, lr, weight_decay, decoupled_weight_decay, maximize)
     moments(grad, exp_avg, exp_avg_sq, betas)
     scale = xp.sqrt(exp_avg_sq / (1 - betas[1] ** step)) + eps
@@ -127,9 +129,9 @@ class NAdam(_Averaging):
     update = nadam_update
 
     def __init__(
-        self, params: Iterable, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
-        maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps:
+        float = 1e-8, weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay:
+        bool = False, *, maximize: bool = False, **implementation,
     ):  # fmt: skip
         defaults = dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
@@ -151,10 +153,10 @@ class NAdam(_Averaging):
 
 @update
 def radam_update(
-    xp, param, grad, exp_avg, exp_avg_sq, *,
-    lr, betas, eps, weight_decay, decoupled_weight_decay, maximize, step,
+    xp, param, grad, exp_avg, exp_avg_sq, *, lr, betas, eps, weight_decay, decoupled_weight_decay,
+    maximize, step,
 ):  # fmt: skip
-    """As Adam's, without the scaling until the averaged square has enough terms, then rectified by r."""
+    """As Adam's, unscaled until the averaged square has enough terms, then rectified by r."""
     grad = decayed(param, grad, lr, weight_decay, decoupled_weight_decay, maximize)
     moments(grad, exp_avg, exp_avg_sq, betas)
     moved = exp_avg * (lr / (1 - betas[0] ** step))
@@ -173,8 +175,9 @@ class RAdam(_Averaging):
     update = radam_update
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, decoupled_weight_decay: bool = False, *, maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps:
+        float = 1e-8, weight_decay: float = 0, decoupled_weight_decay: bool = False, *, maximize:
+        bool = False, **implementation,
     ):  # fmt: skip
         defaults = dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,

@@ -57,8 +57,8 @@ class Adadelta(_Averaging):
     update = adadelta_update
 
     def __init__(
-        self, params: Iterable, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,
-        foreach: bool | None = None, *, maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay:
+        float = 0, foreach: bool | None = None, *, maximize: bool = False, **implementation,
     ):  # fmt: skip
         defaults = dict(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize)
         super().__init__(params, defaults, implementation)
@@ -66,10 +66,10 @@ class Adadelta(_Averaging):
 
 @update
 def rmsprop_update(
-    xp, param, grad, square_avg, momentum_buffer=None, grad_avg=None, *,
-    lr, alpha, eps, weight_decay, momentum, maximize, step,
+    xp, param, grad, square_avg, momentum_buffer=None, grad_avg=None, *, lr, alpha, eps,
+    weight_decay, momentum, maximize, step,
 ):  # fmt: skip
-    """param <- param - lr * grad / (sqrt(average of grad**2, or the variance) + eps), with momentum."""
+    """param <- param - lr * grad / (sqrt(mean of grad**2, or variance) + eps), with momentum."""
     grad = direction(param, grad, maximize, weight_decay)
     lerp(square_avg, grad * grad, 1 - alpha)
     square = square_avg
@@ -90,13 +90,13 @@ class RMSprop(_Averaging):
     update = rmsprop_update
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0,
-        momentum: float = 0, centered: bool = False, capturable: bool = False, foreach: bool | None = None,
-        maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+        weight_decay: float = 0, momentum: float = 0, centered: bool = False, capturable: bool =
+        False, foreach: bool | None = None, maximize: bool = False, **implementation,
     ):  # fmt: skip
         defaults = dict(
-            lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered,
-            maximize=maximize,
+            lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
+            centered=centered, maximize=maximize,
         )  # fmt: skip
         super().__init__(params, defaults, implementation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 
 from .optimizer import Optimizer, number
@@ -10,7 +11,7 @@ from .schedule import LRScheduler, positive
 
 
 class _MovesMomentum(LRScheduler):
-    """A schedule that moves momentum (or Adam's first beta) too, between two ends kept in each group."""
+    """Moves momentum (or Adam's first beta) too, between two ends that each group keeps."""
 
     def _prepare_momentum(self, cycle_momentum, base_momentum, max_momentum, last_epoch):
         self.cycle_momentum = cycle_momentum
@@ -19,10 +20,13 @@ class _MovesMomentum(LRScheduler):
         options = self.optimizer.defaults
         if "momentum" not in options and "betas" not in options:
             raise ValueError(
-                f"{type(self).__name__}: {type(self.optimizer).__name__} has neither momentum nor betas; "
-                "give cycle_momentum=False"
+                f"{type(self).__name__}: {type(self.optimizer).__name__} has neither momentum nor "
+                "betas; give cycle_momentum=False"
             )
-        low, high = self._each("base_momentum", base_momentum), self._each("max_momentum", max_momentum)
+        low, high = (
+            self._each("base_momentum", base_momentum),
+            self._each("max_momentum", max_momentum),
+        )
         if last_epoch == -1:
             for group, base, top in zip(self.optimizer.param_groups, low, high):
                 group["base_momentum"], group["max_momentum"] = base, top
@@ -39,15 +43,17 @@ def _set_momentum(group, value):
 class CyclicLR(_MovesMomentum):
     """Up from base_lr to max_lr in step_size_up steps, down again, and so on (Smith 2017).
 
-    mode: 'triangular' (all cycles alike), 'triangular2' (each half as high), 'exp_range' (gamma**step);
-    or scale_fn, a function of the cycle's number (scale_mode 'cycle') or of the step ('iterations').
+    mode: 'triangular' (all cycles alike), 'triangular2' (each half as high), 'exp_range'
+    (gamma**step); or scale_fn, a function of the cycle's number (scale_mode 'cycle') or of the
+    step ('iterations').
     """
 
     def __init__(
         self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float],
         step_size_up: int = 2000, step_size_down: int | None = None, mode: str = "triangular",
-        gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None, scale_mode: str = "cycle",
-        cycle_momentum: bool = True, base_momentum: float = 0.8, max_momentum: float = 0.9, last_epoch: int = -1,
+        gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None, scale_mode: str =
+        "cycle", cycle_momentum: bool = True, base_momentum: float = 0.8, max_momentum: float = 0.9,
+        last_epoch: int = -1,
     ):  # fmt: skip
         self._attach(optimizer)
         known = ("triangular", "triangular2", "exp_range")
@@ -91,15 +97,15 @@ class OneCycleLR(_MovesMomentum):
     """Once up to max_lr and down to nearly nothing, a step for each batch (Smith and Topin 2018).
 
     Starts at max_lr / div_factor, ends at that / final_div_factor; pct_start: the rising part.
-    three_phase: down to the start first, and then to the end.  ValueError for steps beyond total_steps.
+    three_phase: down to the start first, then to the end.  ValueError beyond total_steps.
     """
 
     def __init__(
         self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None,
         epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
-        anneal_strategy: str = "cos", cycle_momentum: bool = True, base_momentum: float | list[float] = 0.85,
-        max_momentum: float | list[float] = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
-        three_phase: bool = False, last_epoch: int = -1,
+        anneal_strategy: str = "cos", cycle_momentum: bool = True, base_momentum: float |
+        list[float] = 0.85, max_momentum: float | list[float] = 0.95, div_factor: float = 25.0,
+        final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1,
     ):  # fmt: skip
         self._attach(optimizer)
         if total_steps is None:
@@ -118,7 +124,13 @@ class OneCycleLR(_MovesMomentum):
         self._phases = [(peak, "initial_lr", "max_lr", "max_momentum", "base_momentum")]
         if three_phase:
             self._phases += [
-                (2 * pct_start * total_steps - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
+                (
+                    2 * pct_start * total_steps - 2,
+                    "max_lr",
+                    "initial_lr",
+                    "base_momentum",
+                    "max_momentum",
+                ),
                 (top, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
             ]
         else:
@@ -140,15 +152,10 @@ class OneCycleLR(_MovesMomentum):
         """Each group's rate; moves momentum the other way."""
         if self.last_epoch > self.total_steps:
             raise ValueError(f"OneCycleLR: step {self.last_epoch} of {self.total_steps}: the cycle is over")
-        start = 0.0
-        for end, *keys in self._phases:
-            if self.last_epoch <= end:
-                break
-            previous, start = start, end
-        else:
-            start = previous  # one step beyond the last phase
+        ends = [phase[0] for phase in self._phases]
+        i = min(bisect_left(ends, self.last_epoch), len(ends) - 1)
+        start, (end, low, high, fast, slow) = ends[i - 1] if i else 0.0, self._phases[i]
         fraction = (self.last_epoch - start) / (end - start)
-        low, high, fast, slow = keys
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
                 _set_momentum(group, self._between(group[fast], group[slow], fraction))
@@ -156,13 +163,18 @@ class OneCycleLR(_MovesMomentum):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half a cosine from the base rate to eta_min in T_0 epochs, again and again, each T_mult times longer.
+    """Half a cosine down to eta_min in T_0 epochs, again and again, each T_mult times longer.
 
     (Loshchilov and Hutter 2017).  step(epoch) may be given fractions of epochs.
     """
 
     def __init__(
-        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        T_0: int,
+        T_mult: int = 1,
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
     ):
         positive(self, T_0=T_0, T_mult=T_mult)
         self.T_0 = self.T_i = T_0

@@ -31,7 +31,7 @@ def largest(a: Tensor) -> float:
 
 
 class LBFGS(Optimizer):
-    """L-BFGS (Liu and Nocedal 1989), for whole-batch losses; `step` needs a closure and calls it often.
+    """L-BFGS (Liu and Nocedal 1989), for whole-batch losses; `step` calls its closure often.
 
     line_search_fn: None (steps of length lr) or 'strong_wolfe'.
     """
@@ -47,8 +47,8 @@ class LBFGS(Optimizer):
             raise ValueError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {line_search_fn!r}")
         defaults = dict(
             lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
-            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change, history_size=history_size,
-            line_search_fn=line_search_fn,
+            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
+            history_size=history_size, line_search_fn=line_search_fn,
         )  # fmt: skip
         super().__init__(params, defaults)
 
@@ -75,7 +75,7 @@ class LBFGS(Optimizer):
             start += p.numel()
 
     def _probe(self, closure, d):
-        """The function t -> Point at distance t from here along d; parameters stay where they are."""
+        """The function t -> Point at distance t along d; parameters stay where they are."""
         here = [p.detach().clone() for p in self._params]
 
         def evaluate(t):
@@ -160,7 +160,7 @@ class LBFGS(Optimizer):
 
 
 def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float]) -> float:
-    """Where the cubic through both points with their slopes is least, within bounds; or their middle."""
+    """Where the cubic with both points' values and slopes is least in bounds; or their middle."""
     if a.t > b.t:
         a, b = b, a
     low, high = bounds
@@ -176,12 +176,12 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float]) -> float:
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Point], t: float, size: float, start: Point, budget: int,
-    c1: float = 1e-4, c2: float = 0.9, tolerance: float = 1e-9,
+    evaluate: Callable[[float], Point], t: float, size: float, start: Point, budget: int, c1: float
+    = 1e-4, c2: float = 0.9, tolerance: float = 1e-9,
 ) -> tuple[Point, int]:  # fmt: skip
     """A point that meets the strong Wolfe conditions, and how often `evaluate` was called.
 
-    size: the largest element of the direction.  budget: how many points may be tried beyond the first.
+    size: the largest element of the direction.  budget: points to try beyond the first.
     (Nocedal and Wright 2006, algorithms 3.5 and 3.6)
     """
 

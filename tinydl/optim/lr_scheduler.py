@@ -1,8 +1,8 @@
 """Learning-rate schedules, under PyTorch's names.
 
-    for epoch in range(epochs):
-        train(...)            # calls optimizer.step()
-        schedule.step()
+for epoch in range(epochs):
+    train(...)            # calls optimizer.step()
+    schedule.step()
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .schedule import LRScheduler, positive
 _LRScheduler = LRScheduler  # the name that older scripts know
 
 __all__ = [
-    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR",
-    "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR",
-    "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "CyclicLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
+    "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
 
 
@@ -72,7 +72,11 @@ class MultiStepLR(_Shaped):
     acts_on_resume = True
 
     def __init__(
-        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
     ):
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer, last_epoch)
@@ -88,7 +92,11 @@ class ConstantLR(_Shaped):
     acts_on_resume = True
 
     def __init__(
-        self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        factor: float = 1 / 3,
+        total_iters: int = 5,
+        last_epoch: int = -1,
     ):
         if not 0 <= factor <= 1:
             raise ValueError(f"ConstantLR: factor must lie between 0 and 1, got {factor}")
@@ -104,8 +112,8 @@ class LinearLR(_Shaped):
     """From start_factor to end_factor of the base rate in total_iters epochs: a warm-up."""
 
     def __init__(
-        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5,
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0,
+        total_iters: int = 5, last_epoch: int = -1,
     ):  # fmt: skip
         if not 0 < start_factor <= 1:
             raise ValueError(f"LinearLR: start_factor must be above 0 and at most 1, got {start_factor}")
@@ -196,16 +204,20 @@ class _Combined(LRScheduler):
         self._attach(self._schedulers[0].optimizer if optimizer is None else optimizer)
         for i, s in enumerate(self._schedulers):
             if isinstance(s, ReduceLROnPlateau):
-                raise ValueError(f"{type(self).__name__}: schedule {i}, ReduceLROnPlateau, needs a metric to step")
+                raise ValueError(f"{type(self).__name__}: schedule {i}, ReduceLROnPlateau, needs a metric")
             if s.optimizer is not self.optimizer:
                 raise ValueError(f"{type(self).__name__}: schedule {i} belongs to another optimizer")
 
 
 class SequentialLR(_Combined):
-    """One schedule after another; the next takes over, from its start, at each of the milestones."""
+    """One schedule after another: at each of the milestones the next begins."""
 
     def __init__(
-        self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        schedulers: list[LRScheduler],
+        milestones: list[int],
+        last_epoch: int = -1,
     ):
         self._take(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
@@ -256,14 +268,14 @@ class ChainedScheduler(_Combined):
 class ReduceLROnPlateau(LRScheduler):
     """Times factor when the metric has not improved for more than `patience` epochs.
 
-    mode: whether 'min' or 'max' is better; threshold: by how much ('rel' or 'abs') to count as better.
-    cooldown: epochs to wait after a reduction; min_lr: no rate goes below; eps: no smaller change is made.
+    mode: whether 'min' or 'max' is better; threshold: by how much ('rel' or 'abs') to be better.
+    cooldown: epochs to wait after a reduction; min_lr: no rate goes below; eps: the least change.
     """
 
     def __init__(
         self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10,
-        threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0, min_lr: float | list[float] = 0,
-        eps: float = 1e-8,
+        threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0, min_lr: float |
+        list[float] = 0, eps: float = 1e-8,
     ):  # fmt: skip
         self._attach(optimizer)
         if factor >= 1:

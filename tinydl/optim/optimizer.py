@@ -27,7 +27,8 @@ def number(value) -> float:
 # option -> (test, what it must be)
 _NOT_NEGATIVE = (lambda v: v >= 0, "at least 0")
 _LIMITS = dict.fromkeys(
-    ("lr", "eps", "weight_decay", "momentum", "alpha", "lr_decay", "initial_accumulator_value", "momentum_decay"),
+    ("lr", "eps", "weight_decay", "momentum", "alpha", "lr_decay", "momentum_decay",
+     "initial_accumulator_value"),
     _NOT_NEGATIVE,
 ) | {
     "rho": (lambda v: 0 <= v <= 1, "between 0 and 1"),
@@ -40,10 +41,11 @@ _IMPLEMENTATION = ("foreach", "fused", "capturable")
 
 
 class Optimizer:
-    """Base of all optimizers: updates tensors from their `grad`, in groups with options of their own.
+    """Base of all optimizers: updates tensors by their `grad`, in groups with their own options.
 
-    params: tensors; or dicts with 'params' and options that differ from `defaults`; or (name, tensor) pairs.
-    An algorithm is an `update` on arrays, `_begin` (its first state), and `_advance` (numbers of this step).
+    params: tensors; or (name, tensor) pairs; or dicts with 'params' and options that differ from
+    `defaults`.  An algorithm is an `update` on arrays, `_begin` (its first state), and `_advance`
+    (the numbers of a step).
     """
 
     update: Update
@@ -76,16 +78,16 @@ class Optimizer:
 
     # ---- groups
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters with options of their own; options not given take the optimizer's defaults.
+        """Add parameters with options of their own; others are the optimizer's defaults.
 
-        ValueError for an option out of range, a computed tensor, or a parameter that another group has.
+        ValueError for an option out of range, a computed tensor, or one that another group has.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"{self._name}: a group must be a dict, got {type(param_group).__name__}")
         group = self.defaults | param_group
         given = group["params"]
         if isinstance(given, set):
-            raise TypeError(f"{self._name}: a set has no order that could be saved; give the parameters in a list")
+            raise TypeError(f"{self._name}: a set has no order that could be saved; give a list of parameters")
         given = [given] if isinstance(given, Tensor) else list(given)
         names = [item[0] for item in given if isinstance(item, tuple)]
         group["params"] = [item[1] if isinstance(item, tuple) else item for item in given]
@@ -110,7 +112,7 @@ class Optimizer:
                 raise ValueError(f"{self._name}: can only optimize leaves; shape {tuple(p.shape)} was computed")
         if len(set(params)) != len(params):
             warnings.warn(
-                f"{self._name}: a parameter group with duplicate parameters; each is updated more than once",
+                f"{self._name}: a group has duplicate parameters; they are updated more than once",
                 stacklevel=4,
             )
         if not {p for g in self.param_groups for p in g["params"]}.isdisjoint(params):
@@ -165,8 +167,8 @@ class Optimizer:
         g = p.grad
         if g is not None and (g.shape != p.shape or g.dtype != p.dtype or g.device is not p.device):
             raise RuntimeError(
-                f"{self._name}: a gradient is {tuple(g.shape)} {g.dtype} on {g.device}, its parameter "
-                f"{tuple(p.shape)} {p.dtype} on {p.device}; no parameter was updated"
+                f"{self._name}: a gradient is {tuple(g.shape)} {g.dtype} on {g.device}, its "
+                f"parameter {tuple(p.shape)} {p.dtype} on {p.device}; no parameter was updated"
             )
 
     def _update_group(self, group):
@@ -209,7 +211,7 @@ class Optimizer:
 
     # ---- saving and loading
     def state_dict(self) -> dict[str, Any]:
-        """{'state': {number of the parameter: its state}, 'param_groups': options, with such numbers}."""
+        """{'state': {number of parameter: its state}, 'param_groups': options, with numbers}."""
         numbers = {}
         for group in self.param_groups:
             for p in group["params"]:
@@ -228,9 +230,7 @@ class Optimizer:
             raise ValueError(
                 f"{self._name}: the state has groups of {sizes[1]} parameters, the optimizer of {sizes[0]}"
             )
-        params = {
-            i: p for mine, its in zip(self.param_groups, saved) for p, i in zip(mine["params"], its["params"])
-        }
+        params = {i: p for mine, its in zip(self.param_groups, saved) for p, i in zip(mine["params"], its["params"])}
         state = defaultdict(dict)
         for i, values in state_dict["state"].items():
             if i not in params:
@@ -263,7 +263,7 @@ def _plain(value):
 
 
 def _adopted(value, p, name):
-    """A copy of saved state, where and of the type that the parameter is; counters stay as they are."""
+    """A copy of saved state with the parameter's place and type; counters stay as they are."""
     if isinstance(value, list | tuple):
         return type(value)(_adopted(v, p, name) for v in value)
     if name == "step":
@@ -282,5 +282,3 @@ def count(state: dict) -> float:
     """One step more: its number, from 1."""
     state["step"].array += 1
     return state["step"].item()
-
-

@@ -1,4 +1,4 @@
-"""What all learning-rate schedules share: the optimizer they steer, counting, saving and loading."""
+"""What all learning-rate schedules share: counting, setting rates, saving and loading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .optimizer import Optimizer, number
 
 
 class LRScheduler:
-    """Base of schedules: after each epoch (or batch), `step()` sets the groups' learning rates to `get_lr()`.
+    """Base of schedules: `step()`, after each epoch or batch, sets the groups' rates to `get_lr()`.
 
     last_epoch: -1 to begin; otherwise to go on from there, which needs 'initial_lr' in each group.
     """

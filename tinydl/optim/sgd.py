@@ -11,8 +11,8 @@ from .update import direction, update
 
 @update
 def sgd_update(
-    xp, param, grad, momentum_buffer=None, *,
-    lr, momentum, dampening, weight_decay, nesterov, maximize, first,
+    xp, param, grad, momentum_buffer=None, *, lr, momentum, dampening, weight_decay, nesterov,
+    maximize, first,
 ):  # fmt: skip
     """b <- momentum * b + (1 - dampening) * grad;  param <- param - lr * b."""
     grad = direction(param, grad, maximize, weight_decay)
@@ -27,7 +27,7 @@ def sgd_update(
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013).
+    """Gradient descent with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013).
 
     ValueError for Nesterov's momentum without momentum or with dampening.
     """
@@ -36,13 +36,14 @@ class SGD(Optimizer):
 
     def __init__(
         self, params: Iterable, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-        weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False, **implementation,
+        weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False,
+        **implementation,
     ):  # fmt: skip
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("SGD: Nesterov's momentum needs momentum > 0 and dampening = 0")
         defaults = dict(
-            lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
-            maximize=maximize,
+            lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+            nesterov=nesterov, maximize=maximize,
         )  # fmt: skip
         super().__init__(params, defaults, implementation)
 
@@ -55,7 +56,7 @@ class SGD(Optimizer):
 
 @update
 def asgd_update(xp, param, grad, ax, *, lambd, weight_decay, maximize, eta, mu):
-    """A step of size eta on the penalised loss; ax <- the average of params, with weight mu for the last."""
+    """A step of size eta on the penalised loss; ax <- the average of params, the last by mu."""
     grad = direction(param, grad, maximize, weight_decay)
     param *= 1 - lambd * eta
     param -= eta * grad
@@ -66,17 +67,16 @@ def asgd_update(xp, param, grad, ax, *, lambd, weight_decay, maximize, eta, mu):
 
 
 class ASGD(Optimizer):
-    """Averaged stochastic gradient descent (Polyak and Juditsky 1992); the average is state['ax']."""
+    """Averaged gradient descent (Polyak and Juditsky 1992); the average is state['ax']."""
 
     update = asgd_update
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-2, lambd: float = 1e-4, alpha: float = 0.75, t0: float = 1e6,
-        weight_decay: float = 0, foreach: bool | None = None, maximize: bool = False, **implementation,
+        self, params: Iterable, lr: float = 1e-2, lambd: float = 1e-4, alpha: float = 0.75, t0:
+        float = 1e6, weight_decay: float = 0, foreach: bool | None = None, maximize: bool = False,
+        **implementation,
     ):  # fmt: skip
-        defaults = dict(
-            lr=lr, lambd=lambd, alpha=alpha, t0=t0, weight_decay=weight_decay, maximize=maximize
-        )
+        defaults = dict(lr=lr, lambd=lambd, alpha=alpha, t0=t0, weight_decay=weight_decay, maximize=maximize)
         super().__init__(params, defaults, implementation)
 
     def _begin(self, p, group):
@@ -93,7 +93,7 @@ class ASGD(Optimizer):
 
 @update
 def rprop_update(xp, param, grad, prev, step_size, *, etas, step_sizes, maximize):
-    """Each element has a step size: it grows where the gradient keeps its sign and shrinks where it turns."""
+    """Each element's step grows where the gradient keeps its sign and shrinks where it turns."""
     grad = -grad if maximize else grad
     turn = grad * prev
     shrink, grow = etas

@@ -9,11 +9,12 @@ UPDATES: dict[str, Update] = {}  # every declared update by its name
 
 
 class Update:
-    """One algorithm's step for one parameter: `body(xp, param, grad, STATE, ..., *, CONSTANT, ...)`.
+    """One algorithm's step for one parameter: `body(xp, param, grad, STATE.., *, CONSTANT..)`.
 
-    The body overwrites `param` and the arrays of state and leaves `grad` alone.  A kernel of the same name on
-    the device takes all parameters at once: for each array a list, for each constant a value, or a list where
-    it differs from parameter to parameter.  It may return NotImplemented; the body then runs.
+    The body overwrites `param` and the arrays of state and leaves `grad` alone.  A kernel of the
+    same name on the device takes all parameters at once: for each array a list, for each constant
+    a value, or a list where it differs from parameter to parameter.  It may return NotImplemented;
+    the body then runs.
     """
 
     def __init__(self, body: Callable):
@@ -23,7 +24,7 @@ class Update:
         self.constants = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
     def run(self, device, jobs: list[tuple[dict, dict]], shared: dict) -> None:
-        """Update the arrays of `jobs`, (arrays, its own constants) for each parameter, on one device."""
+        """Update the arrays of `jobs`: (arrays, own constants) of each parameter, on one device."""
         kernel = device.kernels[self.name]
         if kernel is not None:
             names, own = jobs[0]
@@ -42,7 +43,7 @@ def update(body: Callable) -> Update:
 
 
 def direction(param, grad, maximize, weight_decay):
-    """The gradient to follow downhill: negated to maximize, with the penalty weight_decay/2 * |param|**2."""
+    """The gradient to follow: negated to maximize, with the penalty weight_decay/2 * |param|**2."""
     if maximize:
         grad = -grad
     return grad + weight_decay * param if weight_decay else grad

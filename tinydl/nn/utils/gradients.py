@@ -78,9 +78,7 @@ def clip_grad_norm_(
 
 
 @no_grad()
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """In place: each element of the gradients clamped to [-clip_value, clip_value]."""
     for g in _gradients(parameters):
         g.clamp_(-float(clip_value), float(clip_value))

@@ -22,9 +22,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     parameters = list(parameters)
     total = sum(p.numel() for p in parameters)
     if vec.ndim != 1 or vec.numel() != total:
-        raise ValueError(
-            f"vector_to_parameters: expected a vector of {total} elements, got {tuple(vec.shape)}"
-        )
+        raise ValueError(f"vector_to_parameters: expected a vector of {total} elements, got {tuple(vec.shape)}")
     start = 0
     with no_grad():
         for p in parameters:
