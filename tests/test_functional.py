@@ -3,15 +3,13 @@
 What each table entry checks: values, first gradients, and that float32 stays float32.
 """
 
-import itertools
-import math
-
 import numpy as np
 import pytest
 from oracle import oracle
 
 import tinydl
 from tinydl.nn import functional as F
+from tinydl.testing.strict import strict_device
 
 torch = oracle()
 TF = torch.nn.functional
@@ -150,7 +148,8 @@ MORE_CALLS = [
     ("cross_entropy", (normal(4), np.array(2)), {}),
     ("nll_loss", (normal(5, 4, 2), classes(4, 5, 2)), dict(reduction="sum")),
     ("binary_cross_entropy", (uniform(5), uniform(5)), {}),
-    ("binary_cross_entropy_with_logits", (normal(5) * 30, uniform(5)), dict(pos_weight=fixed(uniform(5)))),
+    ("binary_cross_entropy_with_logits", (normal(5) * 30, uniform(5)),
+     dict(pos_weight=fixed(uniform(5)))),
     ("binary_cross_entropy_with_logits", (normal(5) * 30, uniform(5)), {}),
     ("kl_div", (normal(5, 3), uniform(5, 3)), dict(reduction="batchmean")),
     ("mse_loss", (normal(5), normal(5)), dict(weight=uniform(5))),
@@ -173,6 +172,26 @@ CALLS = [(n, a if isinstance(a, tuple) else (a,), k) for n, a, k in CALLS + MORE
 @pytest.mark.filterwarnings("ignore")
 def test_agrees_with_pytorch(name, args, kwargs, dtype):
     check(name, *args, dtype=dtype, **kwargs)
+
+
+@pytest.mark.parametrize("name, args, kwargs", CALLS, ids=[c[0] for c in CALLS])
+@pytest.mark.filterwarnings("ignore")
+def test_nothing_assumes_numpy(name, args, kwargs):
+    with strict_device():
+        leaves = []
+
+        def to(v):
+            if not isinstance(v, np.ndarray):
+                return v
+            t = tinydl.tensor(np.asarray(v), device="strict")
+            return leaves.append(t.requires_grad_()) or t if v.dtype.kind == "f" else t
+
+        y = getattr(F, name)(*map(to, args), **{k: to(v) for k, v in kwargs.items()})
+        grads = tinydl.autograd.grad(y.sum(), leaves, create_graph=True, allow_unused=True)
+        grads = [g for g in grads if g is not None and g.requires_grad]
+        if grads:
+            sum(g.sum() for g in grads).backward()
+        assert all(t.device.type == "strict" for t in (y, *grads))
 
 
 def test_the_check_sees_a_wrong_gradient(monkeypatch):
@@ -297,63 +316,10 @@ def test_max_norm_shortens_the_rows_that_are_looked_up():
 
 
 def test_one_hot():
-    np.testing.assert_array_equal(
-        F.one_hot(tinydl.tensor([[0, 2]])).numpy(), [[[1, 0, 0], [0, 0, 1]]]
-    )
+    np.testing.assert_array_equal(F.one_hot(tinydl.tensor([[0, 2]])).numpy(), [[[1, 0, 0], [0, 0, 1]]])
     assert F.one_hot(tinydl.tensor([1]), 4).dtype == tinydl.int64
     with pytest.raises(RuntimeError, match=r"must lie in \[0, 1\], got 2"):
         F.one_hot(tinydl.tensor([0, 2]), 2)
-
-
-# ---------------------------------------------------------------- CTC
-def ctc_by_enumeration(probabilities, label, blank=0):
-    """-log of the summed probability of all paths that collapse to the label."""
-    T, C = probabilities.shape
-    total = 0.0
-    for path in itertools.product(range(C), repeat=T):
-        merged = [c for c, _ in itertools.groupby(path)]
-        if [c for c in merged if c != blank] == list(label):
-            total += math.prod(probabilities[t, c] for t, c in enumerate(path))
-    return -math.log(total) if total else math.inf
-
-
-def test_ctc_is_the_sum_over_all_paths():
-    logits = normal(5, 4, 3)
-    logp = np.log(np.exp(logits) / np.exp(logits).sum(2, keepdims=True))
-    labels, lengths, steps = (
-        [[1, 2, 0], [1, 1, 0], [2, 0, 0], [1, 1, 1]],
-        [2, 2, 0, 3],
-        [5, 4, 3, 4],
-    )
-    loss = F.ctc_loss(
-        tinydl.tensor(logp), tinydl.tensor(labels), steps, lengths, reduction="none"
-    ).numpy()
-    for n in range(4):
-        expected = ctc_by_enumeration(np.exp(logp[: steps[n], n]), labels[n][: lengths[n]])
-        assert loss[n] == pytest.approx(expected, rel=1e-10)
-    assert math.isinf(loss[3])
-
-
-def test_ctc_gradients():
-    """Of logits, by differences; of log-probabilities, PyTorch's; impossible targets contribute none."""
-    logits, labels = normal(6, 2, 4), np.array([[1, 2, 2], [3, 3, 3]])
-    lengths, steps = [3, 3], [6, 4]  # the second is impossible: equal labels need blanks between
-
-    def loss(z, lib, functions):
-        return functions.ctc_loss(
-            functions.log_softmax(z, 2), lib.tensor(labels), lib.tensor(steps), lib.tensor(lengths),
-            zero_infinity=True,
-        )  # fmt: skip
-
-    mine = tinydl.tensor(logits, requires_grad=True)
-    theirs = torch.tensor(logits, requires_grad=True)
-    loss(mine, tinydl, F).backward()
-    loss(theirs, torch, TF).backward()
-    np.testing.assert_allclose(mine.grad.numpy(), theirs.grad.numpy(), atol=1e-12)
-    assert not mine.grad.numpy()[:, 1].any()
-    d = normal(*logits.shape)
-    ahead, back = (loss(tinydl.tensor(logits + s * d), tinydl, F).item() for s in (1e-6, -1e-6))
-    assert (mine.grad.numpy() * d).sum() == pytest.approx((ahead - back) / 2e-6, rel=1e-7)
 
 
 # ---------------------------------------------------------------- randomness

@@ -150,7 +150,8 @@ def cross_entropy(
         )
     if soft and ignore_index >= 0:
         raise RuntimeError(
-            f"{name}: ignore_index={ignore_index} needs class indices as target; these are probabilities"
+            f"{name}: ignore_index={ignore_index} needs class indices as target; these are "
+            "probabilities"
         )
     if not soft:
         _check_batch(name, input, target)

@@ -29,7 +29,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(input.max().item()) + 1
     elif num_classes <= 0 and not (num_classes == 0 and input.numel()):
         raise RuntimeError(f"one_hot: num_classes must be positive, got {num_classes}")
-    if input.numel() and not (input.device.type == "cuda"):
+    if input.numel() and input.device.type == "cpu":
         low, high = input.min().item(), input.max().item()
         if low < 0 or high >= num_classes:
             raise RuntimeError(
