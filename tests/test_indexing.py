@@ -39,16 +39,11 @@ def indices(draw, shape, advanced=True, steps=(1, 2, 3)):
         elif kind == "mask":
             width = draw(st.integers(1, len(shape) - used))
             size = shape[used : used + width]
-            flat = draw(
-                st.lists(st.booleans(), min_size=int(np.prod(size)), max_size=int(np.prod(size)))
-            )
+            flat = draw(st.lists(st.booleans(), min_size=int(np.prod(size)), max_size=int(np.prod(size))))
             items.append(np.array(flat, bool).reshape(size))
             used += width - 1
         else:
-            mine = tuple(
-                draw(st.sampled_from([m, m, 1]))
-                for m in block[draw(st.integers(0, len(block) - 1)) :]
-            )
+            mine = tuple(draw(st.sampled_from([m, m, 1])) for m in block[draw(st.integers(0, len(block) - 1)) :])
             count = int(np.prod(mine))
             array = np.array(draw(st.lists(number, min_size=count, max_size=count))).reshape(mine)
             items.append(array if kind == "array" else array.tolist())
@@ -246,6 +241,17 @@ def test_an_index_that_is_overwritten_before_backward_is_noticed():
         y.sum().backward()
 
 
+def test_assigning_within_no_grad_leaves_the_graph_as_it_was():
+    x = tinydl.ones(3, requires_grad=True)
+    y = x * 2
+    with tinydl.no_grad():
+        y[[0, 0]] = 5
+        y[1] = 7
+    assert y.tolist() == [5, 7, 2]
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+
+
 def test_overlapping_values_are_read_before_they_are_written():
     x = tinydl.arange(5)
     x[[1, 2, 3, 4]] = x[:4]
@@ -311,10 +317,7 @@ def test_scatter_reduce_to_second_order(reduce, include_self, case):
         columns.setdefault(to, [a[to]] if include_self else []).append(b[at])
     join = {"sum": torch.sum, "prod": torch.prod, "mean": torch.mean}
     join |= {"amax": torch.amax, "amin": torch.amin}
-    cells = [
-        join[reduce](torch.stack(columns[at]), 0) if at in columns else a[at]
-        for at in np.ndindex(x.shape)
-    ]
+    cells = [join[reduce](torch.stack(columns[at]), 0) if at in columns else a[at] for at in np.ndindex(x.shape)]
     right = torch.stack(cells).reshape(x.shape)
     p, q = (tinydl.tensor(v, requires_grad=True) for v in (x, src))
     mine = tinydl.scatter_reduce(p, dim, tinydl.tensor(index), q, reduce, include_self=include_self)
@@ -364,9 +367,7 @@ def test_in_place_forms_write_the_tensor():
 
 
 def test_gather_takes_no_index_below_zero():
-    with pytest.raises(
-        IndexError, match="gather: index -1 is out of range for dimension 0 of size 3"
-    ):
+    with pytest.raises(IndexError, match="gather: index -1 is out of range for dimension 0 of size 3"):
         tinydl.gather(tinydl.ones(3), 0, tinydl.tensor([-1]))
 
 

@@ -48,9 +48,7 @@ class Model:
         base, places, tracked = self.pool[k]
         if detached:
             base = self._base(self.bases[base].detach(), self.memory[base])
-        self.pool.append(
-            (base, function(torch.tensor(places)).numpy(), detached or (recorded and tracked))
-        )
+        self.pool.append((base, function(torch.tensor(places)).numpy(), detached or (recorded and tracked)))
 
     def write(self, k, value, recorded):
         base, places, _ = self.pool[k]
@@ -83,11 +81,7 @@ class Program:
 
 def seen(x, *shape):
     """x.view(shape); the model's places have no memory that could forbid it."""
-    return (
-        x.reshape(*shape)
-        if isinstance(x, torch.Tensor) and x.dtype == torch.int64
-        else x.view(*shape)
-    )
+    return x.reshape(*shape) if isinstance(x, torch.Tensor) and x.dtype == torch.int64 else x.view(*shape)
 
 
 VIEWS = {
@@ -286,14 +280,10 @@ def test_view_and_reshape_share_memory_where_pytorch_does(shape, data):
     base = np.arange(float(count)).reshape(shape)
     x, t = tinydl.tensor(base), torch.tensor(base)
     for _ in range(data.draw(st.integers(0, 3))):
-        name = data.draw(
-            st.sampled_from(["transpose", "every second", "slice", "expand", "narrow"])
-        )
+        name = data.draw(st.sampled_from(["transpose", "every second", "slice", "expand", "narrow"]))
         function = VIEWS[name](t.ndim, data.draw(st.integers(0, 5)))
         x, t = function(x), function(t)
-    sizes = data.draw(
-        st.sampled_from([(-1,), (-1, t.shape[-1]), (t.shape[0], -1), (2, -1), (-1, 2)])
-    )
+    sizes = data.draw(st.sampled_from([(-1,), (-1, t.shape[-1]), (t.shape[0], -1), (2, -1), (-1, 2)]))
     for name in ("view", "reshape"):
         try:
             theirs = getattr(t, name)(sizes)

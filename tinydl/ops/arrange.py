@@ -54,9 +54,7 @@ def triu_(xp, x: Array, diagonal):
     return xp.triu(x, diagonal)
 
 
-cat_.grads(
-    lambda g, tensors_like, dim: split_with_sizes(g, [t.shape[dim] for t in tensors_like], dim)
-)
+cat_.grads(lambda g, tensors_like, dim: split_with_sizes(g, [t.shape[dim] for t in tensors_like], dim))
 flip_.grads(lambda g, dims: flip_(g, dims))
 roll_.grads(lambda g, shifts, dims: roll_(g, tuple(-s for s in shifts), dims))
 tril_.grads(lambda g, diagonal: tril_(g, diagonal))
@@ -85,11 +83,7 @@ def cat(tensors, dim: int = 0) -> Tensor:
     dim = normalize_dim("cat", dim, len(first))
     for i, t in enumerate(joined):
         shape = t.array.shape
-        if (
-            len(shape) != len(first)
-            or shape[:dim] != first[:dim]
-            or shape[dim + 1 :] != first[dim + 1 :]
-        ):
+        if len(shape) != len(first) or shape[:dim] != first[:dim] or shape[dim + 1 :] != first[dim + 1 :]:
             raise RuntimeError(
                 f"cat: tensors must agree in all sizes except that of dimension {dim}, "
                 f"got {first} and, at place {i}, {shape}"
@@ -109,9 +103,7 @@ def stack(tensors, dim: int = 0) -> Tensor:
     first = tensors[0].shape
     if any(t.shape != first for t in tensors):
         other = next(t.shape for t in tensors if t.shape != first)
-        raise RuntimeError(
-            f"stack: tensors must have one shape, got {tuple(first)} and {tuple(other)}"
-        )
+        raise RuntimeError(f"stack: tensors must have one shape, got {tuple(first)} and {tuple(other)}")
     return cat([unsqueeze(t, dim) for t in tensors], normalize_dim("stack", dim, len(first) + 1))
 
 
@@ -175,9 +167,7 @@ def block_diag(*tensors) -> Tensor:
         return creation.empty(1, 0)
     tensors = _tensors("block_diag", tensors)
     if any(t.ndim > 2 for t in tensors):
-        raise RuntimeError(
-            f"block_diag: expected at most 2 dimensions, got {[tuple(t.shape) for t in tensors]}"
-        )
+        raise RuntimeError(f"block_diag: expected at most 2 dimensions, got {[tuple(t.shape) for t in tensors]}")
     dtype = result_of([t.array for t in tensors])
     blocks = [b if b.dtype == dtype else cast(b, dtype) for b in map(atleast_2d, tensors)]
     indices, row, col = [], 0, 0
@@ -198,9 +188,7 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
         tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors,
     )
     if any(t.ndim > 1 for t in axes):
-        raise RuntimeError(
-            f"meshgrid: expected vectors, got shapes {[tuple(t.shape) for t in axes]}"
-        )
+        raise RuntimeError(f"meshgrid: expected vectors, got shapes {[tuple(t.shape) for t in axes]}")
     if any(t.dtype != axes[0].dtype for t in axes):
         raise RuntimeError(f"meshgrid: expected one dtype, got {[str(t.dtype) for t in axes]}")
     if indexing not in (None, "ij", "xy"):
@@ -222,8 +210,7 @@ def repeat(x: Tensor, *repeats) -> Tensor:
     lead = len(repeats) - x.ndim
     if lead < 0 or any(n < 0 for n in repeats):
         raise RuntimeError(
-            f"repeat: expected a number of at least 0 for each dimension of {tuple(x.shape)}, "
-            f"got {repeats}"
+            f"repeat: expected a number of at least 0 for each dimension of {tuple(x.shape)}, got {repeats}"
         )
     sizes = (1,) * lead + x.array.shape
     apart = reshape_(x, tuple(n for size in sizes for n in (1, size)))
@@ -255,9 +242,7 @@ def flip(x: Tensor, *args, dims=None) -> Tensor:
 def _flipper(name, dim, words):
     def turned(x: Tensor) -> Tensor:
         if x.ndim <= dim:
-            raise RuntimeError(
-                f"{name}: expected at least {dim + 1} dimensions, got shape {tuple(x.shape)}"
-            )
+            raise RuntimeError(f"{name}: expected at least {dim + 1} dimensions, got shape {tuple(x.shape)}")
         return flip_(x, (dim,))
 
     turned.__name__ = turned.__qualname__ = name
@@ -294,15 +279,11 @@ def rot90(x: Tensor, k: int = 1, dims=(0, 1)) -> Tensor:
 def _masked(name, function, side):
     def triangle(x: Tensor, diagonal: int = 0) -> Tensor:
         if x.ndim < 2:
-            raise RuntimeError(
-                f"{name}: expected at least 2 dimensions, got shape {tuple(x.shape)}"
-            )
+            raise RuntimeError(f"{name}: expected at least 2 dimensions, got shape {tuple(x.shape)}")
         return function(x, diagonal)
 
     triangle.__name__ = triangle.__qualname__ = name
-    triangle.__doc__ = (
-        f"x with zeros {side} the given diagonal of the matrices in its last two dimensions."
-    )
+    triangle.__doc__ = f"x with zeros {side} the given diagonal of the matrices in its last two dimensions."
     return triangle
 
 

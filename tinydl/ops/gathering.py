@@ -78,24 +78,17 @@ def take_along_dim(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     if dim is None:
         x, indices, dim = reshape_(x, (x.numel(),)), reshape_(indices, (indices.numel(),)), 0
     if x.ndim != indices.ndim:
-        raise RuntimeError(
-            f"take_along_dim: expected indices of {x.ndim} dimensions, got {indices.ndim}"
-        )
+        raise RuntimeError(f"take_along_dim: expected indices of {x.ndim} dimensions, got {indices.ndim}")
     dim = normalize_dim("take_along_dim", dim, x.ndim)
     rest = [t.array.shape[:dim] + (1,) + t.array.shape[dim + 1 :] for t in (x, indices)]
     common = broadcast_shape("take_along_dim", *rest)
-    x, indices = (
-        expand_(t, (*common[:dim], *t.array.shape[dim : dim + 1], *common[dim + 1 :]))
-        for t in (x, indices)
-    )
+    x, indices = (expand_(t, (*common[:dim], *t.array.shape[dim : dim + 1], *common[dim + 1 :])) for t in (x, indices))
     n = x.array.shape[dim] if x.ndim else 1
     check_index("take_along_dim", indices, n, dim)
     return gather(x, dim, indices % max(n, 1))
 
 
-def scatter(
-    x: Tensor, dim: int, index: Tensor, src=None, value=None, *, reduce: str | None = None
-) -> Tensor:
+def scatter(x: Tensor, dim: int, index: Tensor, src=None, value=None, *, reduce: str | None = None) -> Tensor:
     """A copy of x with src[.., i, ..] (or the number `value`) at [.., index[.., i, ..], ..].
 
     index: as many dimensions as x; src: at least its sizes.  Of values that meet the last stays.
@@ -165,11 +158,7 @@ def _mean(x, src, index, dim, include_self):
     count = scatter_sum(creation.ones_like(src), index, x.array.shape, dim)
     count = count + 1 if include_self else count.clamp(min=1)
     total = _sum(x, src, index, dim, include_self)
-    return (
-        true_divide(total, count)
-        if x.dtype.kind == "f"
-        else divide(total, count, rounding_mode="floor")
-    )
+    return true_divide(total, count) if x.dtype.kind == "f" else divide(total, count, rounding_mode="floor")
 
 
 def _prod(x, src, index, dim, include_self):

@@ -37,9 +37,7 @@ def _item(item):
         return t if t.ndim else t.item() if t.dtype != "uint8" else bool(t.item())
     if hasattr(item, "__index__"):
         return operator.index(item)
-    raise IndexError(
-        f"index: expected integers, slices, None, ... or tensors, got {type(item).__name__}"
-    )
+    raise IndexError(f"index: expected integers, slices, None, ... or tensors, got {type(item).__name__}")
 
 
 def _tensor(item):
@@ -68,15 +66,11 @@ def as_picks(name, index, shape, dim):
     index = index if index.ndim else reshape_(index, (1,))
     if not _is_mask(index):
         if str(index.dtype) not in INTEGERS:
-            raise IndexError(
-                f"{name}: expected an index of int64, int32 or bool, got {index.dtype}"
-            )
+            raise IndexError(f"{name}: expected an index of int64, int32 or bool, got {index.dtype}")
         check_index(name, index, shape[0], dim)
         return [index]
     if index.array.shape != shape[: index.ndim]:
-        raise IndexError(
-            f"{name}: a mask of shape {tuple(index.shape)} does not fit dimensions {tuple(shape)}"
-        )
+        raise IndexError(f"{name}: a mask of shape {tuple(index.shape)} does not fit dimensions {tuple(shape)}")
     return list(map(wrap, index.array.nonzero()))
 
 
@@ -106,9 +100,7 @@ def _taken_apart(x, index):
             made += 1
         else:
             if isinstance(item, int) and not -shape[used] <= item < shape[used]:
-                raise IndexError(
-                    f"index: {item} is out of range for dimension {used} of size {shape[used]}"
-                )
+                raise IndexError(f"index: {item} is out of range for dimension {used} of size {shape[used]}")
             basic.append(item)
             used, made = used + 1, made + isinstance(item, slice)
     return (*basic, ...), picks
@@ -142,20 +134,22 @@ def set_item(x: Tensor, index, value) -> None:
     Where indices repeat, the last value stays.
     """
     basic, picks = _taken_apart(x, index)
-    if not isinstance(value, Tensor):
+    if isinstance(value, (int, float)):
+        value = wrap(x.device.xp.asarray(value, x.dtype))
+    elif not isinstance(value, Tensor):
         value = creation.tensor(value, dtype=x.dtype, device=x.device)
     elif picks and value.ndim and value.dtype != x.dtype:
-        raise RuntimeError(
-            f"setitem: expected values of dtype {x.dtype}, got {value.dtype}; use .to"
-        )
-    value, part = value.to(x.device, x.dtype), _basic_part(x, basic)
+        raise RuntimeError(f"setitem: expected values of dtype {x.dtype}, got {value.dtype}; use .to")
+    elif value.dtype != x.dtype or value.device is not x.device:
+        value = value.to(x.device, x.dtype)
+    part = _basic_part(x, basic)
     if not picks:
         value = fitted("setitem", value, part.array.shape)
         write(part, "setitem", lambda before: overwritten(before, value))
         return
     indices, dims, block = meeting(picks)
     value = fitted("setitem", value, picked_shape(part.array.shape, dims, block))
-    if part.requires_grad or (value.requires_grad and state.recording):
+    if state.recording and (part.requires_grad or value.requires_grad):
         write(part, "setitem", lambda before: put_at(before, value, indices, dims))
         return
     writable(part, "setitem")

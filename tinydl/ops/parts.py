@@ -66,9 +66,7 @@ def _put_together(g, x_like, indices):
     return assemble([piece for piece, _ in used], x_like.shape, tuple(index for _, index in used))
 
 
-diagonal_.grads(
-    lambda g, x_like, offset, dim1, dim2: embed(g, x_like.shape, "diagonal", (offset, dim1, dim2))
-)
+diagonal_.grads(lambda g, x_like, offset, dim1, dim2: embed(g, x_like.shape, "diagonal", (offset, dim1, dim2)))
 windows.grads(lambda g, x_like, dim, size, step: windows_sum(g, x_like.shape, dim, size, step))
 windows_sum.grads(lambda g, dim, size, step: windows(g, dim, size, step))
 pieces_.grads(_put_together)
@@ -100,18 +98,14 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     """x from `start` on for `length` places of dimension `dim`: a view."""
     refuse_scalar("narrow", x)
     if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
-        raise RuntimeError(
-            f"narrow: start must be an integer or a 0-d integer tensor, got {start!r}"
-        )
+        raise RuntimeError(f"narrow: start must be an integer or a 0-d integer tensor, got {start!r}")
     dim, start = normalize_dim("narrow", dim, x.ndim), operator.index(start)
     n = x.array.shape[dim]
     if not -n <= start <= n:
         raise IndexError(f"narrow: start {start} is out of range for dimension {dim} of size {n}")
     first = start + n if start < 0 else start
     if length < 0 or first + length > n:
-        raise RuntimeError(
-            f"narrow: start {start} and length {length} exceed dimension {dim} of size {n}"
-        )
+        raise RuntimeError(f"narrow: start {start} and length {length} exceed dimension {dim} of size {n}")
     return slice_(x, at(dim, slice(first, first + length)))
 
 
@@ -132,9 +126,7 @@ def split(x: Tensor, split_size_or_sections, dim: int = 0) -> tuple[Tensor, ...]
         x.array.shape[normalize_dim("split", dim, x.ndim)],
     )
     if size < 0 or (size == 0 and n):
-        raise RuntimeError(
-            f"split: the size of a piece must be positive, got {size} for dimension {dim} of {n}"
-        )
+        raise RuntimeError(f"split: the size of a piece must be positive, got {size} for dimension {dim} of {n}")
     whole, rest = divmod(n, size) if n else (0, 0)
     return split_with_sizes(x, [size] * whole + [rest] * (rest > 0 or not n), dim)
 
@@ -146,8 +138,7 @@ def split_with_sizes(x: Tensor, split_sizes, dim: int = 0) -> tuple[Tensor, ...]
     sizes, n = [operator.index(s) for s in split_sizes], x.array.shape[dim]
     if sum(sizes) != n or any(s < 0 for s in sizes):
         raise RuntimeError(
-            f"split: sizes {sizes} must not be negative and must add up to {n}, the size of "
-            f"dimension {dim}"
+            f"split: sizes {sizes} must not be negative and must add up to {n}, the size of dimension {dim}"
         )
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     return pieces(x, tuple(at(dim, slice(end - s, end)) for s, end in zip(sizes, ends)))
@@ -170,8 +161,7 @@ def tensor_split(x: Tensor, indices_or_sections, dim: int = 0) -> tuple[Tensor, 
     if isinstance(cuts, Tensor):
         if cuts.dtype != "int64" or cuts.ndim > 1:
             raise RuntimeError(
-                f"tensor_split: expected int64 of at most 1 dimension, got {cuts.dtype} of shape "
-                f"{tuple(cuts.shape)}"
+                f"tensor_split: expected int64 of at most 1 dimension, got {cuts.dtype} of shape {tuple(cuts.shape)}"
             )
         cuts = cuts.tolist()
     if hasattr(cuts, "__index__"):
@@ -186,14 +176,10 @@ def tensor_split(x: Tensor, indices_or_sections, dim: int = 0) -> tuple[Tensor, 
 def _splitter(name, least, dim_of):
     def cut(x: Tensor, indices_or_sections) -> tuple[Tensor, ...]:
         if x.ndim < least:
-            raise RuntimeError(
-                f"{name}: expected at least {least} dimensions, got shape {tuple(x.shape)}"
-            )
+            raise RuntimeError(f"{name}: expected at least {least} dimensions, got shape {tuple(x.shape)}")
         dim, cuts = dim_of(x), indices_or_sections
         if hasattr(cuts, "__index__") and (cuts <= 0 or x.shape[dim] % cuts):
-            raise RuntimeError(
-                f"{name}: {cuts} sections do not divide dimension {dim} of size {x.shape[dim]}"
-            )
+            raise RuntimeError(f"{name}: {cuts} sections do not divide dimension {dim} of size {x.shape[dim]}")
         return tensor_split(x, cuts, dim)
 
     cut.__name__ = cut.__qualname__ = name
@@ -216,9 +202,7 @@ def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor
     """The diagonals of the matrices in dim1 and dim2, as a new last dimension: a view."""
     a, b = normalize_dim("diagonal", dim1, x.ndim), normalize_dim("diagonal", dim2, x.ndim)
     if a == b or x.ndim < 2:
-        raise RuntimeError(
-            f"diagonal: expected two dimensions, got {dim1} and {dim2} of shape {tuple(x.shape)}"
-        )
+        raise RuntimeError(f"diagonal: expected two dimensions, got {dim1} and {dim2} of shape {tuple(x.shape)}")
     return diagonal_(x, operator.index(offset), a, b)
 
 
@@ -230,8 +214,7 @@ def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     n = x.array.shape[dim]
     if not 0 <= size <= n or step <= 0:
         raise RuntimeError(
-            f"unfold: size must lie in [0, {n}] (dimension {dim}) and step be positive, "
-            f"got size {size}, step {step}"
+            f"unfold: size must lie in [0, {n}] (dimension {dim}) and step be positive, got size {size}, step {step}"
         )
     return windows(x, dim, size, step)
 

@@ -115,9 +115,7 @@ take_at.grads(lambda g, x_like, indices, dims: add_at(g, indices, x_like.shape, 
 add_at.grads(lambda g, indices, dims: take_at(g, indices, dims), None)
 put_at.grads(
     lambda g, indices, dims: put_at(g, 0, indices, dims),
-    lambda g, x_like, indices, dims: where(
-        last_at(indices, x_like.shape, dims), take_at(g, indices, dims), 0
-    ),
+    lambda g, x_like, indices, dims: where(last_at(indices, x_like.shape, dims), take_at(g, indices, dims), 0),
     None,
 )
 

@@ -40,13 +40,9 @@ def _one_index(name, x, dim, index, negative=False):
     """dim, x with at least one dimension, and the index as a vector, checked."""
     dim = normalize_dim(name, dim, x.ndim)
     if not isinstance(index, Tensor) or str(index.dtype) not in INTEGERS:
-        raise RuntimeError(
-            f"{name}: expected an index tensor of int64 or int32, got {_kind(index)}"
-        )
+        raise RuntimeError(f"{name}: expected an index tensor of int64 or int32, got {_kind(index)}")
     if index.ndim > 1:
-        raise IndexError(
-            f"{name}: expected an index of at most 1 dimension, got {tuple(index.shape)}"
-        )
+        raise IndexError(f"{name}: expected an index of at most 1 dimension, got {tuple(index.shape)}")
     x, index = (t if t.ndim else reshape_(t, (1,)) for t in (x, index))
     check_index(name, index, x.array.shape[dim], dim, negative)
     return dim, x, index
@@ -107,13 +103,9 @@ def _number(name, value, x):
     """A number or 0-d tensor that x can hold, in x's type."""
     if isinstance(value, Tensor):
         if value.ndim:
-            raise RuntimeError(
-                f"{name}: expected a number or a 0-d tensor, got {tuple(value.shape)}"
-            )
+            raise RuntimeError(f"{name}: expected a number or a 0-d tensor, got {tuple(value.shape)}")
         if value.dtype.kind == "f" and x.dtype.kind != "f":
-            raise RuntimeError(
-                f"{name}: a value of {value.dtype} does not fit a tensor of {x.dtype}"
-            )
+            raise RuntimeError(f"{name}: a value of {value.dtype} does not fit a tensor of {x.dtype}")
         return value.to(x.device, x.dtype)
     if isinstance(value, float) and x.dtype.kind != "f" and not value.is_integer():
         raise RuntimeError(f"{name}: {value} does not fit a tensor of {x.dtype}")
@@ -131,9 +123,7 @@ def take(x: Tensor, index: Tensor) -> Tensor:
     return reshape_(take_at(reshape_(x, (x.array.size,)), [flat], (0,)), index.array.shape)
 
 
-def repeat_interleave(
-    x: Tensor, repeats=None, dim: int | None = None, *, output_size=None
-) -> Tensor:
+def repeat_interleave(x: Tensor, repeats=None, dim: int | None = None, *, output_size=None) -> Tensor:
     """Each element of x (each part along `dim`) repeated, by a number or as often as a tensor says.
 
     With one argument, a vector of numbers n: 0 n[0] times, 1 n[1] times, and so on.
@@ -154,9 +144,7 @@ def repeat_interleave(
     if any(count < 0 for count in host):
         raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {min(host)}")
     if output_size is not None and sum(host) != output_size:
-        raise RuntimeError(
-            f"repeat_interleave: {sum(host)} parts, but output_size is {output_size}"
-        )
+        raise RuntimeError(f"repeat_interleave: {sum(host)} parts, but output_size is {output_size}")
     xp = x.device.xp
     return index_select(x, dim, wrap(xp.repeat(xp.arange(n), host)))
 
@@ -182,18 +170,14 @@ def masked_select(x: Tensor, mask: Tensor) -> Tensor:
 def masked_scatter(x: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """x with the elements of source, in order, where the mask, which broadcasts, holds."""
     if source.dtype != x.dtype:
-        raise RuntimeError(
-            f"masked_scatter: expected a source of dtype {x.dtype}, got {source.dtype}"
-        )
+        raise RuntimeError(f"masked_scatter: expected a source of dtype {x.dtype}, got {source.dtype}")
     shape = x.array.shape
     x, mask = broadcast_tensors(x, _mask("masked_scatter", mask))
     x, mask = (t if t.ndim else reshape_(t, (1,)) for t in (x, mask))
     indices = nonzero(mask, as_tuple=True)
     count = indices[0].array.size
     if count > source.array.size:
-        raise RuntimeError(
-            f"masked_scatter: the mask holds {count} times, source has {source.numel()} elements"
-        )
+        raise RuntimeError(f"masked_scatter: the mask holds {count} times, source has {source.numel()} elements")
     values = slice_(reshape_(source, (source.array.size,)), (slice(count), ...))
     y = put_at(x, values, list(indices), tuple(range(x.ndim)))
     return y if shape or y.numel() != 1 else reshape_(y, shape)

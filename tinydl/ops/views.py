@@ -93,9 +93,7 @@ def broadcast_shape(name, *shapes, error=RuntimeError):
         for i, n in enumerate(shape, longest - len(shape)):
             if n != 1 and result[i] not in (1, n):
                 got = " and ".join(str(tuple(s)) for s in shapes)
-                raise error(
-                    f"{name}: shapes {got} do not broadcast: sizes must be equal, or one of them 1"
-                )
+                raise error(f"{name}: shapes {got} do not broadcast: sizes must be equal, or one of them 1")
             result[i] = result[i] if n == 1 else n
     return tuple(result)
 
@@ -108,9 +106,7 @@ def at(dim, what):
 def refuse_scalar(name, x):
     """Refuse a 0-d tensor where a dimension is needed."""
     if not x.ndim:
-        raise RuntimeError(
-            f"{name}: expected a tensor with a dimension, got a 0-d one; unsqueeze(0) gives it one"
-        )
+        raise RuntimeError(f"{name}: expected a tensor with a dimension, got a 0-d one; unsqueeze(0) gives it one")
 
 
 # ---------------------------------------------------------------- shapes
@@ -124,11 +120,7 @@ def reshape(x: Tensor, *args, shape=None) -> Tensor:
 
 def view(x: Tensor, *shape) -> Tensor:
     """x in another shape with as many elements, as a view; refused where memory allows none."""
-    if (
-        len(shape) == 1
-        and not hasattr(shape[0], "__index__")
-        and not isinstance(shape[0], (tuple, list))
-    ):
+    if len(shape) == 1 and not hasattr(shape[0], "__index__") and not isinstance(shape[0], (tuple, list)):
         raise TypeError(f"view: expected sizes, got {shape[0]!r}; x.to(dtype) gives another type")
     y = reshape_(x, complete("view", x.array.size, flat_sizes(shape)))
     if y._base is None and x.array.size:
@@ -175,13 +167,7 @@ def unflatten(x: Tensor, dim: int, sizes) -> Tensor:
 
 def squeeze(x: Tensor, dim=None) -> Tensor:
     """x without its dimensions of size 1: all of them, or those among `dim` (one or several)."""
-    dims = (
-        range(x.ndim)
-        if dim is None
-        else normalize_dims("squeeze", dim, x.ndim)
-        if dim != ()
-        else ()
-    )
+    dims = range(x.ndim) if dim is None else normalize_dims("squeeze", dim, x.ndim) if dim != () else ()
     shape = x.array.shape
     return reshape_(x, tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
@@ -222,9 +208,7 @@ swapdims = swapaxes
 def t(x: Tensor) -> Tensor:
     """The transpose of a matrix; a tensor of fewer dimensions as it is.  A view."""
     if x.ndim > 2:
-        raise RuntimeError(
-            f"t: expected at most 2 dimensions, got shape {tuple(x.shape)}; use transpose or mT"
-        )
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(x.shape)}; use transpose or mT")
     return transpose_(x, tuple(range(x.ndim))[::-1])
 
 
@@ -233,9 +217,7 @@ def movedim(x: Tensor, source, destination) -> Tensor:
     given = [(d,) if hasattr(d, "__index__") else tuple(d) for d in (source, destination)]
     source, destination = ([normalize_dim("movedim", d, x.ndim) for d in dims] for dims in given)
     if len(source) != len(destination):
-        raise RuntimeError(
-            f"movedim: {len(source)} dimensions cannot move to {len(destination)} places"
-        )
+        raise RuntimeError(f"movedim: {len(source)} dimensions cannot move to {len(destination)} places")
     for dims in (source, destination):
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: {dims} names a dimension twice")
@@ -256,17 +238,10 @@ def expand(x: Tensor, *sizes) -> Tensor:
     sizes = flat_sizes(sizes)
     lead = len(sizes) - x.ndim
     if lead < 0:
-        raise RuntimeError(
-            f"expand: {sizes} has fewer dimensions than the tensor, shape {tuple(x.shape)}"
-        )
-    shape = tuple(
-        x.shape[i - lead] if n == -1 and i >= lead else operator.index(n)
-        for i, n in enumerate(sizes)
-    )
+        raise RuntimeError(f"expand: {sizes} has fewer dimensions than the tensor, shape {tuple(x.shape)}")
+    shape = tuple(x.shape[i - lead] if n == -1 and i >= lead else operator.index(n) for i, n in enumerate(sizes))
     if any(n < 0 for n in shape) or any(m not in (1, n) for m, n in zip(x.shape, shape[lead:])):
-        raise RuntimeError(
-            f"expand: shape {tuple(x.shape)} does not expand to {sizes}; only sizes 1 can grow"
-        )
+        raise RuntimeError(f"expand: shape {tuple(x.shape)} does not expand to {sizes}; only sizes 1 can grow")
     return expand_(x, shape)
 
 
@@ -288,9 +263,7 @@ def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
 
 def broadcast_shapes(*shapes) -> tuple[int, ...]:
     """The shape to which all shapes (or sizes of one dimension) broadcast."""
-    return broadcast_shape(
-        "broadcast_shapes", *((s,) if hasattr(s, "__index__") else tuple(s) for s in shapes)
-    )
+    return broadcast_shape("broadcast_shapes", *((s,) if hasattr(s, "__index__") else tuple(s) for s in shapes))
 
 
 def contiguous(x: Tensor) -> Tensor:
