@@ -64,3 +64,14 @@ def test_ctc_gradients():
     d = normal(*logits.shape)
     ahead, back = (loss(tinydl.tensor(logits + s * d), tinydl, F).item() for s in (1e-6, -1e-6))
     assert (mine.grad.numpy() * d).sum() == pytest.approx((ahead - back) / 2e-6, rel=1e-7)
+
+
+def test_ctc_gradient_of_log_probabilities_is_pytorchs():
+    """It is that along normalised probabilities: of each step, its elements add up to 0."""
+    logp = torch.log_softmax(torch.tensor(normal(5, 1, 3)), 2)
+    mine = tinydl.tensor(logp.numpy(), requires_grad=True)
+    theirs = logp.clone().requires_grad_()
+    F.ctc_loss(mine, tinydl.tensor([[1, 2]]), [5], [2]).backward()
+    torch.nn.functional.ctc_loss(theirs, torch.tensor([[1, 2]]), [5], [2]).backward()
+    np.testing.assert_allclose(mine.grad.numpy(), theirs.grad.numpy(), atol=1e-12)
+    np.testing.assert_allclose(mine.grad.numpy().sum(2), 0, atol=1e-12)
