@@ -22,6 +22,7 @@ operations on tensors, and so differentiable again.  A rule's parameters say wha
 from __future__ import annotations
 
 from .. import dtype as dtypes
+from ..device import _BY_ARRAY
 from ..tensor import Tensor, wrap
 from .declaration import Array, Op
 from .dispatch import execute, observed, observers, place
@@ -59,8 +60,10 @@ def apply(op, inputs, constants):
     kind = device.array_type
     if out.__class__ is tuple:
         made = [wrap(a if a.__class__ is kind else device.xp.asarray(a)) for a in out]
+    elif out.__class__ is kind or out.__class__ in _BY_ARRAY:  # to_device leads to another
+        made = [wrap(out)]
     else:
-        made = [wrap(out if out.__class__ is kind else device.xp.asarray(out))]
+        made = [wrap(device.xp.asarray(out))]
     if op.view:
         mark_view(made[0], op, inputs[0], constants)
     if op.rules and state.recording:

@@ -47,9 +47,7 @@ def _dropped(name, input, p, inplace, shape, generator):
     return _placed(name, drop, input, inplace)
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator=None
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator=None) -> Tensor:
     """In training, elements are zero with probability p, the others 1 / (1 - p) times as large.
 
     Any shape -> same shape.  (Srivastava et al. 2014)
@@ -67,9 +65,7 @@ def _channels(name, input, n):
             raise RuntimeError(f"{name}: expected (N, C, *), got shape {tuple(input.shape)}")
         lead = 2
     elif input.ndim not in (n + 1, n + 2):
-        raise RuntimeError(
-            f"{name}: expected {n + 1} or {n + 2} dimensions, got shape {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"{name}: expected {n + 1} or {n + 2} dimensions, got shape {tuple(input.shape)}")
     else:
         lead = input.ndim - n
     return (*input.shape[:lead], *(1,) * (input.ndim - lead))

@@ -58,8 +58,7 @@ class Generator:
         """Go on from a state that `get_state` gave.  Returns the generator."""
         if state.dtype.name != "uint8" or tuple(state.shape) != (16,):
             raise RuntimeError(
-                f"set_state: expected the 16 bytes that get_state gives, got {state.dtype} "
-                f"{tuple(state.shape)}"
+                f"set_state: expected the 16 bytes that get_state gives, got {state.dtype} {tuple(state.shape)}"
             )
         packed = bytes(state.tolist())
         self._seed = int.from_bytes(packed[:8], "little")

@@ -128,32 +128,24 @@ def _like(x, dtype, device):
     return empty(x.shape, dtype=x.dtype if dtype is None else dtype, device=device or x.device)
 
 
-def rand(
-    *size, generator=None, dtype=None, device=None, requires_grad: bool = False
-) -> Tensor:
+def rand(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1).  size: the shape, as separate numbers or one sequence."""
     x = empty(*size, dtype=dtype, device=device)
     return _drawn("rand", x, _uniform, generator, requires_grad)
 
 
-def randn(
-    *size, generator=None, dtype=None, device=None, requires_grad: bool = False
-) -> Tensor:
+def randn(*size, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers.  size: the shape, as separate numbers or one sequence."""
     x = empty(*size, dtype=dtype, device=device)
     return _drawn("randn", x, _normal, generator, requires_grad)
 
 
-def rand_like(
-    x: Tensor, *, generator=None, dtype=None, device=None, requires_grad: bool = False
-) -> Tensor:
+def rand_like(x: Tensor, *, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Uniform numbers in [0, 1), of x's shape, type and device."""
     return _drawn("rand_like", _like(x, dtype, device), _uniform, generator, requires_grad)
 
 
-def randn_like(
-    x: Tensor, *, generator=None, dtype=None, device=None, requires_grad: bool = False
-) -> Tensor:
+def randn_like(x: Tensor, *, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers, of x's shape, type and device."""
     return _drawn("randn_like", _like(x, dtype, device), _normal, generator, requires_grad)
 
@@ -190,9 +182,7 @@ def randint_like(
     return y.requires_grad_() if requires_grad else y
 
 
-def randperm(
-    n: int, *, generator=None, dtype=None, device=None, requires_grad: bool = False
-) -> Tensor:
+def randperm(n: int, *, generator=None, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order."""
     if n < 0:
         raise RuntimeError(f"randperm: n must not be negative, got {n}")
@@ -242,18 +232,14 @@ def normal(
     return y.requires_grad_() if requires_grad else y
 
 
-def multinomial(
-    x: Tensor, num_samples: int, replacement: bool = False, *, generator=None
-) -> Tensor:
+def multinomial(x: Tensor, num_samples: int, replacement: bool = False, *, generator=None) -> Tensor:
     """Indices drawn with probabilities proportional to x.  x: (K,) or (N, K) -> (num_samples,) or
     (N, num_samples), int64.
 
     RuntimeError for negative or infinite weights, weights without sum, or too many samples.
     """
     if x.ndim not in (1, 2) or x.dtype.kind != "f":
-        raise RuntimeError(
-            f"multinomial: expected floating weights (K,) or (N, K), got {x.dtype} {tuple(x.shape)}"
-        )
+        raise RuntimeError(f"multinomial: expected floating weights (K,) or (N, K), got {x.dtype} {tuple(x.shape)}")
     if num_samples <= 0 or (not replacement and num_samples > x.shape[-1]):
         raise RuntimeError(
             f"multinomial: cannot draw {num_samples} of {x.shape[-1]} without replacement"
@@ -263,9 +249,7 @@ def multinomial(
     if x.device is CPU:
         finite = (x.array >= 0) & (x.array < float("inf"))
         if not finite.all() or not (x.array.sum(-1) > 0).all():
-            raise RuntimeError(
-                "multinomial: weights must be finite, not negative, and not all zero"
-            )
+            raise RuntimeError("multinomial: weights must be finite, not negative, and not all zero")
     with no_grad():
         weights = x.to(dtypes.float64)
         if replacement:
@@ -275,8 +259,8 @@ def multinomial(
             # the first interval that ends beyond: one of no width is never it
             return (ends.unsqueeze(-2) <= at.unsqueeze(-1)).to(dtypes.int64).sum(-1)
         # the order in which clocks of these rates ring first (Efraimidis and Spirakis 2006)
-        times = _exponential(weights, generator) / weights
-        return times.argsort(dim=-1)[..., :num_samples]
+        keys = weights / _exponential(weights, generator)
+        return keys.argsort(dim=-1, descending=True)[..., :num_samples]
 
 
 # ---------------------------------------------------------------- in place
@@ -319,6 +303,7 @@ def cauchy_(x: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=Non
     """In place: Cauchy numbers around median, of half width sigma."""
     if sigma <= 0:
         raise RuntimeError(f"cauchy_: sigma must be positive, got {sigma}")
+
     def compute(x):
         return ((_uniform(x, generator) - 0.5) * pi).tan() * sigma + median
 
@@ -329,6 +314,7 @@ def geometric_(x: Tensor, p: float, *, generator=None) -> Tensor:
     """In place: how many trials until the first success, each with probability p."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_: p must lie between 0 and 1, got {p}")
+
     def compute(x):
         like = x if x.dtype.kind == "f" else _like(x, dtypes.float64, None)
         trials = (_exponential(like, generator) / -log1p(-p)).ceil()

@@ -24,7 +24,7 @@ import numpy as np
 
 # operations whose result's size, or whose refusal, depends on values: they must read back
 READS_BACK = frozenset(
-    "nonzero masked_select unique unique_consecutive repeat_interleave item histc bincount argwhere".split()
+    "to_device nonzero masked_select unique unique_consecutive repeat_interleave item histc bincount argwhere".split()
 )
 inside: list[str] = []  # names of the operations that run now
 _FILE = Path(__file__).with_name("cupy_names.txt")
