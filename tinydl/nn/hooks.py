@@ -32,16 +32,10 @@ class BackwardWatch:
     def call(self, run: Callable, args: tuple, kwargs: dict):
         """`run(*args, **kwargs)` with both ends watched."""
         places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
-        versions = [args[i]._storage.version for i in places]
         self.width, self.places = len(args), places
         self.outermost = not any(args[i].requires_grad for i in places)
         args = _through(self._leaving, args, places)
         out = run(*args, **kwargs)
-        if versions != [args[i]._storage.version for i in places]:
-            raise RuntimeError(
-                f"{type(self.module).__name__}: a module with backward hooks must not overwrite "
-                "its input; use inplace=False, or remove the hooks"
-            )
         outs = (out,) if isinstance(out, Tensor) else out
         if not isinstance(outs, tuple | list):
             raise TypeError(

@@ -65,12 +65,8 @@ class _ChannelNorm(Module):
         """The options."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}"
-            f"{_no_bias(self, self.affine)}, track_running_stats={self.track_running_stats}"
+            f", bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
-
-
-def _no_bias(module, affine):
-    return ", bias=False" if affine and module.bias is None else ""
 
 
 class _BatchNorm(_ChannelNorm):
@@ -191,7 +187,7 @@ class GroupNorm(Module):
     def extra_repr(self):
         """The options."""
         sizes = f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
-        return sizes + _no_bias(self, self.affine)
+        return f"{sizes}, bias={self.bias is not None}"
 
 
 class LayerNorm(Module):
@@ -220,9 +216,8 @@ class LayerNorm(Module):
 
     def extra_repr(self):
         """The options."""
-        affine = self.elementwise_affine
-        options = f"eps={self.eps}, elementwise_affine={affine}{_no_bias(self, affine)}"
-        return f"{self.normalized_shape}, {options}"
+        options = f"eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return f"{self.normalized_shape}, {options}, bias={self.bias is not None}"
 
 
 class RMSNorm(Module):

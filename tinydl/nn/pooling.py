@@ -8,9 +8,15 @@ from .layer import Layer, Size
 class _Pool(Layer, function=""):
     """Windows that do not overlap unless told so: the stride is the window's size by default."""
 
+    _tuples = 0  # as how many numbers a size is kept, where PyTorch does not keep what was given
+
     def __post_init__(self):
         super().__post_init__()
         self.stride = self.kernel_size if self.stride is None else self.stride
+        if self._tuples:
+            for name in ("kernel_size", "stride", "padding"):
+                value = getattr(self, name)
+                setattr(self, name, (value,) * self._tuples if isinstance(value, int) else value)
 
 
 class _MaxPool(_Pool, function=""):
@@ -43,6 +49,8 @@ class MaxPool3d(_MaxPool, function="max_pool3d", shown=_MAX_POOL):
 class AvgPool1d(_Pool, function="avg_pool1d", shown="kernel_size stride padding"):
     """The mean of each window.  (N, C, W) or (C, W) -> (..., W')."""
 
+    _tuples = 1
+
     kernel_size: Size
     stride: Size | None = None
     padding: Size = 0
@@ -55,6 +63,8 @@ class AvgPool2d(AvgPool1d, function="avg_pool2d", shown="kernel_size stride padd
 
     divisor_override: what to divide the sum by instead of the window's size.
     """
+
+    _tuples = 0
 
     divisor_override: int | None = None
 
@@ -112,6 +122,8 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool1d, function="adaptive_max_pool3d", shown
 class MaxUnpool1d(_Pool, function="max_unpool1d"):
     """Each value back at its place in MaxPool1d's input, 0 elsewhere.  (N, C, W') -> (N, C, W)."""
 
+    _tuples = 1
+
     kernel_size: Size
     stride: Size | None = None
     padding: Size = 0
@@ -124,6 +136,10 @@ class MaxUnpool1d(_Pool, function="max_unpool1d"):
 class MaxUnpool2d(MaxUnpool1d, function="max_unpool2d"):
     """As MaxUnpool1d.  (N, C, H', W') -> (N, C, H, W)."""
 
+    _tuples = 2
+
 
 class MaxUnpool3d(MaxUnpool1d, function="max_unpool3d"):
     """As MaxUnpool1d.  (N, C, D', H', W') -> (N, C, D, H, W)."""
+
+    _tuples = 3
