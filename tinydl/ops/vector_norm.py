@@ -40,7 +40,7 @@ def _slope(g, x, y, ord, dims):
         return g * where(winners, sign(x), 0) / winners.sum(dims, True).to(x.dtype)
     if ord < 1:  # a vector with one zero element is not flat in the others
         flat = x == 0
-        return g * where(flat, 0, sign(x) * E.abs(where(flat, 1, x)) ** (ord - 1) * y ** (1 - ord))
+        return g * sign(x) * where(flat, 0, E.abs(x) ** (ord - 1)) * y ** (1 - ord)
     flat = y == 0  # and NaN at the second order, where no value would be right
     if ord == 2:
         return g * where(flat, 0, x / y)
