@@ -127,7 +127,7 @@ def _inputs(name, inputs, create_graph):
 
 def _outputs(name, ys, strict):
     one = isinstance(ys, Tensor)
-    ys = [ys] if one else list(ys)
+    ys = list(ys) if isinstance(ys, (list, tuple)) else [ys]
     for i, y in enumerate(ys):
         if not isinstance(y, Tensor):
             raise TypeError(
