@@ -2,12 +2,13 @@
 
 import os
 
-# Two workers of pytest-xdist share the machine: one BLAS thread each, and two kernel threads, so
-# that parallel kernels do run in parallel. Kernels are compiled with bounds checks here.
+# Two workers of pytest-xdist share the machine: one thread each for BLAS and kernels. Tests of threads ask for two.
+# Kernels are compiled with bounds checks here.
 for name, value in {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "2",
+    "TINYDL_NUM_THREADS": "1",
     "NUMBA_BOUNDSCHECK": "1",
     "MPLBACKEND": "Agg",
     "TINYDL_QUIET": "1",

@@ -9,6 +9,7 @@ from importlib import import_module
 
 FAMILIES = {
     "conv": ("conv", "conv_transpose", "conv_weight"),
+    "matmul": ("matmul",),
     "pool": (
         "max_pool",
         "max_pool_winners",

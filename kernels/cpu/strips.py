@@ -33,7 +33,7 @@ class Plane(NamedTuple):
         return [range(i, i + 1) for i in range(self.image[d])]
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def tables(window, itemsize: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (T, P) under the taps, and the runs (T, P, LANES) of the vector that begins at each pixel."""
     positions = taps(window)
