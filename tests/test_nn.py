@@ -289,11 +289,11 @@ def test_errors_name_the_path_once():
                 x = stage(x)
             return x
 
-    net = nn.Sequential(nn.Identity(), Encoder())
+    net = nn.Sequential(nn.Identity(), nn.Identity(), Encoder())
     with pytest.raises((RuntimeError, ValueError)) as caught:
         net(tinydl.ones(2, 3))
     (note,) = caught.value.__notes__
-    assert note == "in 1.stages.1.1 (Linear(in_features=5, out_features=1, bias=True))"
+    assert note == "in 2.stages.1.1 (Linear(in_features=5, out_features=1, bias=True))"
     with pytest.raises((RuntimeError, ValueError)) as caught:
         nn.Linear(3, 1)(tinydl.ones(2))
     assert caught.value.__notes__ == ["in Linear(in_features=3, out_features=1, bias=True)"]
