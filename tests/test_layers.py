@@ -270,3 +270,50 @@ def test_distances_of_ones_own():
     assert loss(a, p, n).item() == pytest.approx(2 - 3 + 2)
     learned = nn.PairwiseDistance(p=1.0)
     assert nn.TripletMarginWithDistanceLoss(distance_function=learned)(a, p, n).item() == pytest.approx(0, abs=1e-5)
+
+
+# ---------------------------------------------------------------- computed weights
+COMPUTED = [
+    ("weight_norm", {}, "Linear(3, 4)", (2, 3)),
+    ("weight_norm", {"dim": None}, "Conv2d(2, 3, 2)", (1, 2, 3, 3)),
+    ("weight_norm", {"name": "bias"}, "Linear(3, 4)", (2, 3)),
+    ("spectral_norm", {}, "Conv2d(2, 3, 2)", (1, 2, 3, 3)),
+    ("spectral_norm", {"n_power_iterations": 3}, "ConvTranspose1d(2, 3, 2)", (1, 2, 4)),
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's older names of the same
+@pytest.mark.parametrize("name, options, text, shape", COMPUTED)
+def test_computed_weights_are_torchs(name, options, text, shape):
+    torch = oracle()
+    torch.manual_seed(0)
+    theirs, mine = (getattr(lib.nn.utils, name)(build(lib, text).double(), **options) for lib in (torch, tinydl))
+    assert sorted(mine.state_dict()) == sorted(theirs.state_dict())
+    mine.load_state_dict({k: tinydl.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+    x = np.random.default_rng(0).standard_normal(shape)
+    for _ in range(2):
+        for lib, layer in ((torch, theirs), (tinydl, mine)):
+            (layer(lib.tensor(x)) ** 2).sum().backward()
+    theirs.eval(), mine.eval()
+    np.testing.assert_allclose(mine(tinydl.tensor(x)).tolist(), theirs(torch.tensor(x)).tolist(), rtol=1e-9)
+    others = dict(theirs.named_parameters())
+    for key, p in mine.named_parameters():
+        np.testing.assert_allclose(p.grad.numpy(), others[key].grad.numpy(), rtol=1e-8, atol=1e-10)
+    for key, value in mine.named_buffers():
+        np.testing.assert_allclose(value.numpy(), dict(theirs.named_buffers())[key].numpy(), rtol=1e-9)
+    before = mine(tinydl.tensor(x)).tolist()
+    getattr(nn.utils, "remove_" + name)(mine, options.get("name", "weight"))
+    assert sorted(mine.state_dict()) == ["bias", "weight"]
+    np.testing.assert_allclose(mine(tinydl.tensor(x)).tolist(), before, rtol=1e-12)
+
+
+def test_computed_weights_refuse_what_is_not_there():
+    layer = nn.utils.spectral_norm(nn.Linear(2, 2))
+    with pytest.raises(RuntimeError, match="is computed already"):
+        nn.utils.weight_norm(layer)
+    with pytest.raises(AttributeError, match="has no parameter 'gain'"):
+        nn.utils.weight_norm(layer, "gain")
+    with pytest.raises(ValueError, match="no 'weight' computed by WeightNorm"):
+        nn.utils.remove_weight_norm(layer)
+    with pytest.raises(ValueError, match="n_power_iterations"):
+        nn.utils.spectral_norm(layer, n_power_iterations=0)
