@@ -131,6 +131,7 @@ class RNNBase(Module):
                 x = F.dropout(x, self.dropout, self.training)
             ys = []
             for backwards, suffix in enumerate(self._suffixes(layer)):
+                # weight_ih_l0 is w_ih of `recurrent`, bias_hh_l0 b_hh, ...
                 weights = {f"{k[0]}_{k[-2:]}": getattr(self, f"{k}_{suffix}") for k in self._shapes(layer)}
                 begin = [s[len(states)] for s in first]
                 y, *state = recurrent(self.mode, x, begin, **weights, sizes=sizes, backwards=bool(backwards))

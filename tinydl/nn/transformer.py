@@ -173,12 +173,14 @@ class Transformer(Module):
         new = {"device": device, "dtype": dtype}
         options = d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias
 
-        def stacked(stack, layer, count):
+        def stacked(custom, stack, layer, count):
+            if custom is not None:
+                return custom
             norm = LayerNorm(d_model, layer_norm_eps, bias=bias, **new)
             return stack(layer(*options, **new), count, norm)
 
-        self.encoder = custom_encoder or stacked(TransformerEncoder, TransformerEncoderLayer, num_encoder_layers)
-        self.decoder = custom_decoder or stacked(TransformerDecoder, TransformerDecoderLayer, num_decoder_layers)
+        self.encoder = stacked(custom_encoder, TransformerEncoder, TransformerEncoderLayer, num_encoder_layers)
+        self.decoder = stacked(custom_decoder, TransformerDecoder, TransformerDecoderLayer, num_decoder_layers)
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
         self.reset_parameters()
 

@@ -7,7 +7,9 @@ import math
 from ..autograd.engine import Array
 from ..autograd.fused import fused
 from ..tensor import Tensor
+from .activation import softmax
 from .creation import ones, zeros
+from .dropout import dropout
 from .elementwise import where
 from .embedding import linear
 from .shape import cat
@@ -26,8 +28,6 @@ def attention(query: Array, key: Array, value: Array, mask: Array | None, causal
 
 def _weights(query, key, mask, causal, scale):
     """How much each position of `query` takes of each of `key`.  (..., L, S)"""
-    from .activation import softmax
-
     scores = (query * scale) @ key.mT
     if causal:
         visible = ones(scores.shape[-2:], dtype=scores.dtype, device=scores.device).tril() > 0
@@ -59,8 +59,6 @@ def scaled_dot_product_attention(
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
     if not dropout_p:
         return attention(query, key, value, attn_mask, bool(is_causal), scale)
-    from .dropout import dropout
-
     return dropout(_weights(query, key, attn_mask, is_causal, scale), dropout_p) @ value
 
 
@@ -131,8 +129,6 @@ def multi_head_attention_forward(
         k, v, mask = _one_more(k, v, mask, nothing, nothing)
     dropout_p = dropout_p if training else 0.0
     if need_weights:
-        from .dropout import dropout
-
         shares = dropout(_weights(q, k, mask, False, 1 / math.sqrt(E // H)), dropout_p)
         y = shares @ v
         shares = shares.mean(1) if average_attn_weights else shares
