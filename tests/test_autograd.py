@@ -180,9 +180,7 @@ def test_grad_of_computed_tensors():
 def test_unused_inputs():
     x, y = leaf(3), leaf(2)
     z = (x * 2).sum()
-    with pytest.raises(
-        RuntimeError, match=r"no output depends on input 1 \(shape \(2,\)\).*allow_unused"
-    ):
+    with pytest.raises(RuntimeError, match=r"no output depends on input 1 \(shape \(2,\)\).*allow_unused"):
         autograd.grad(z, [x, y], retain_graph=True)
     gx, gy = autograd.grad(z, [x, y], retain_graph=True, allow_unused=True)
     assert gy is None
@@ -398,9 +396,7 @@ def test_requires_grad_():
         y.requires_grad_(False)
     x.requires_grad = False
     assert not x.requires_grad
-    with pytest.raises(
-        RuntimeError, match="only floating tensors have gradients, this one is int64"
-    ):
+    with pytest.raises(RuntimeError, match="only floating tensors have gradients, this one is int64"):
         tinydl.tensor([1]).requires_grad_()
 
 

@@ -73,9 +73,7 @@ def test_rules_are_checked_when_they_are_declared():
     def pair(xp, x: Array, other: Array, k=1):
         return x
 
-    with pytest.raises(
-        TypeError, match="pair.grads: expected one rule for each of x, other, got 1"
-    ):
+    with pytest.raises(TypeError, match="pair.grads: expected one rule for each of x, other, got 1"):
         pair.grads(lambda g: g)
     with pytest.raises(TypeError, match=r"pair: a rule names \['z'\]"):
         pair.grads(lambda g, z: g, None)
@@ -87,9 +85,7 @@ def test_a_rule_that_gives_the_wrong_shape_is_refused():
         return x * 1
 
     crooked.grads(lambda g: g.sum())
-    with pytest.raises(
-        RuntimeError, match=r"crooked: a gradient has shape \(\), the argument \(3,\)"
-    ):
+    with pytest.raises(RuntimeError, match=r"crooked: a gradient has shape \(\), the argument \(3,\)"):
         crooked(leaf(3)).sum().backward()
 
 
@@ -149,9 +145,7 @@ def test_a_joint_rule_must_give_one_gradient_for_each_argument():
         return x * other
 
     short.grads_together(lambda g: (g,))
-    with pytest.raises(
-        RuntimeError, match="short: its rule gave 1 gradients for the arguments x, other"
-    ):
+    with pytest.raises(RuntimeError, match="short: its rule gave 1 gradients for the arguments x, other"):
         short(leaf(3), leaf(3)).sum().backward()
 
 
@@ -246,9 +240,7 @@ def test_a_second_derivative_through_a_hidden_output_that_no_rule_takes_is_refus
     unit = normalize(False)
     x = leaf(3)
     (g,) = autograd.grad(unit(x)[0], x, create_graph=True)
-    with pytest.raises(
-        RuntimeError, match="unit: its rules are not differentiable through 'length'"
-    ):
+    with pytest.raises(RuntimeError, match="unit: its rules are not differentiable through 'length'"):
         autograd.grad(g.sum(), x)
 
 

@@ -168,9 +168,7 @@ def test_an_undeclared_write_is_refused():
             x.add_(1)
             return x * 2
 
-    with pytest.raises(
-        RuntimeError, match="Sneaky.forward: wrote to an argument; declare it by ctx.mark_dirty"
-    ):
+    with pytest.raises(RuntimeError, match="Sneaky.forward: wrote to an argument; declare it by ctx.mark_dirty"):
         Sneaky.apply(leaf(3) * 1)
 
 
@@ -249,13 +247,9 @@ def test_wrong_numbers_and_kinds_of_gradients_are_refused():
 
     with pytest.raises(RuntimeError, match="Wrong.backward: expected 2 gradients, .* got 1"):
         backward(tinydl.ones(3))
-    with pytest.raises(
-        TypeError, match="Wrong.backward: gradient 0 must be a tensor or None, got float"
-    ):
+    with pytest.raises(TypeError, match="Wrong.backward: gradient 0 must be a tensor or None, got float"):
         backward((1.0, None))
-    with pytest.raises(
-        RuntimeError, match=r"Wrong: a gradient has shape \(5,\), the argument \(3,\)"
-    ):
+    with pytest.raises(RuntimeError, match=r"Wrong: a gradient has shape \(5,\), the argument \(3,\)"):
         backward((tinydl.ones(5), None))
     backward((None, None))
 
@@ -315,9 +309,7 @@ def test_a_checkpoint_changes_no_gradient(order):
     plain = grads(block, order)
     for run in (
         lambda x, w: autograd.checkpoint(block, x, w),
-        lambda x, w: autograd.checkpoint(
-            lambda x: block(x, w), x
-        ),  # w is reached without being an argument
+        lambda x, w: autograd.checkpoint(lambda x: block(x, w), x),  # w is reached without being an argument
         lambda x, w: autograd.checkpoint(lambda x: autograd.checkpoint(block, x, w), x),
         lambda x, w: autograd.checkpoint(block, x, w=w, use_reentrant=False),
     ):
@@ -445,9 +437,7 @@ def test_anomaly_mode_names_the_forward_of_a_nan_in_backward():
     with autograd.detect_anomaly():
         y = x.sqrt()
         z = (y * 0).sum()
-        with pytest.raises(
-            RuntimeError, match="sqrt: its gradient has NaN. Its forward ran here"
-        ) as error:
+        with pytest.raises(RuntimeError, match="sqrt: its gradient has NaN. Its forward ran here") as error:
             z.backward()
     first = test_anomaly_mode_names_the_forward_of_a_nan_in_backward.__code__.co_firstlineno
     assert line_of(str(error.value)) == str(first + 4)

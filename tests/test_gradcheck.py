@@ -1,4 +1,6 @@
-"""The judges themselves: gradcheck finds each kind of fault, assert_close tells what differs; Jacobians and Hessians."""
+"""The judges themselves: gradcheck finds each kind of fault, assert_close tells what differs;
+Jacobians and Hessians.
+"""
 
 import numpy as np
 import pytest

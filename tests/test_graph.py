@@ -335,9 +335,7 @@ def test_writing_is_differentiated(name):
         IN_PLACE[name](y, w)
         loss = (y * w).sin().sum() + (view**2).sum()
         g = lib.autograd.grad(loss, [x, w], create_graph=True)
-        h = lib.autograd.grad(
-            sum((a * a).sum() for a in g if a is not None), [x, w], allow_unused=True
-        )
+        h = lib.autograd.grad(sum((a * a).sum() for a in g if a is not None), [x, w], allow_unused=True)
         results[lib] = y, *g, *h
     for mine, theirs in zip(results[tinydl], results[torch]):
         assert (mine is None) == (theirs is None)

@@ -47,7 +47,8 @@ def against_torch(function, *arrays):
 SHAPES = [
     ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)),
     ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)), ((5, 2, 3), (5, 3, 4)), ((5, 1, 2, 3), (4, 3, 2)),
-    ((1, 2, 3), (5, 3, 4)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((4, 2, 0), (0, 3)), ((0, 2, 3), (3, 4)), ((1,), (1, 1)),
+    ((1, 2, 3), (5, 3, 4)), ((0, 3), (3, 2)), ((2, 0), (0, 3)), ((4, 2, 0), (0, 3)), ((0, 2, 3), (3, 4)),
+    ((1,), (1, 1)),
 ]  # fmt: skip
 
 
@@ -113,7 +114,8 @@ def test_scaled_sums():
 
 EQUATIONS = [
     "ij,jk->ik", "ij,jk", "ij->ji", "ii->i", "ii", "i,j->ij", "bij,bjk->bik", "ij,ij->", "ijk->", "...ij,...jk->...ik",
-    "i...,i...->...", "ab,bc,cd->ad", "ab,ab,ab->b", "abc,cd,de,ef->af", "a,b,c->abc", "aab,b->a", "ij,k->i", "b...->...b",
+    "i...,i...->...", "ab,bc,cd->ad", "ab,ab,ab->b", "abc,cd,de,ef->af", "a,b,c->abc", "aab,b->a", "ij,k->i",
+    "b...->...b",
     "ii,jj->ij", "i,->i", "ij,j->i", "abi,abi->ab",
 ]  # fmt: skip
 
@@ -273,10 +275,10 @@ def test_solve(b):
 def test_solve_from_the_right_and_triangular():
     against_torch(lambda lib, a, b: lib.linalg.solve(a, b, left=False), regular(3, 3), normal(2, 3))
     for upper, unit, left in itertools.product((True, False), repeat=3):
+        how = {"upper": upper, "left": left, "unitriangular": unit}
         against_torch(
-            lambda lib, a, b: lib.linalg.solve_triangular(a, b, upper=upper, left=left, unitriangular=unit),
-            regular(3, 3), normal(3, 3, seed=1),
-        )  # fmt: skip
+            lambda lib, a, b, how=how: lib.linalg.solve_triangular(a, b, **how), regular(3, 3), normal(3, 3, seed=1)
+        )
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (2, 4), (3, 3), (2, 4, 2)])

@@ -42,9 +42,7 @@ def matrix_norm(A: Tensor, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dt
     """
     _floating("matrix_norm", A)
     if A.ndim < 2 or len(dim) != 2:
-        raise RuntimeError(
-            f"matrix_norm: expected matrices and two dims, got shape {tuple(A.shape)}, dim={dim}"
-        )
+        raise RuntimeError(f"matrix_norm: expected matrices and two dims, got shape {tuple(A.shape)}, dim={dim}")
     rows, columns = (normalize_dim("matrix_norm", d, A.ndim) for d in dim)
     if rows == columns:
         raise RuntimeError(f"matrix_norm: dims must differ, got {dim}")
@@ -60,9 +58,7 @@ def matrix_norm(A: Tensor, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dt
         sums = vector_norm(A, 1, down, True)
         y = (sums.amax if ord > 0 else sums.amin)((down, across))
     elif isinstance(ord, (int, float)):
-        raise RuntimeError(
-            f"matrix_norm: ord must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc', got {ord}"
-        )
+        raise RuntimeError(f"matrix_norm: ord must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc', got {ord}")
     else:
         raise RuntimeError(f"matrix_norm: ord must be a number, 'fro' or 'nuc', got {ord!r}")
     if not keepdim:
@@ -80,15 +76,11 @@ def norm(A: Tensor, ord=None, dim=None, keepdim: bool = False, *, dtype=None) ->
     if ord is None:
         return vector_norm(A, 2, dims, keepdim, dtype=dtype)
     if dims is None and A.ndim not in (1, 2) or dims is not None and len(dims) not in (1, 2):
-        raise RuntimeError(
-            f"norm: ord={ord!r} is for vectors and matrices, got shape {tuple(A.shape)}, dim={dim}"
-        )
+        raise RuntimeError(f"norm: ord={ord!r} is for vectors and matrices, got shape {tuple(A.shape)}, dim={dim}")
     if (A.ndim if dims is None else len(dims)) == 2:
         return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype)
     if isinstance(ord, str):
-        raise RuntimeError(
-            f"norm: ord={ord!r} is for matrices, got shape {tuple(A.shape)}, dim={dim}"
-        )
+        raise RuntimeError(f"norm: ord={ord!r} is for matrices, got shape {tuple(A.shape)}, dim={dim}")
     return vector_norm(A, ord, dims, keepdim, dtype=dtype)
 
 
@@ -105,9 +97,7 @@ def _floating(name, A):
     if not isinstance(A, Tensor):
         raise TypeError(f"{name}: expected a tensor, got {type(A).__name__}")
     if A.dtype.kind != "f":
-        raise RuntimeError(
-            f"{name}: expected a floating tensor, got {A.dtype}; convert with .to(float)"
-        )
+        raise RuntimeError(f"{name}: expected a floating tensor, got {A.dtype}; convert with .to(float)")
 
 
 # ---------------------------------------------------------------- spectra
@@ -169,9 +159,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
             y = A if y is None else y @ A
         n //= 2
         A = A @ A if n else A
-    return (
-        eye(A.shape[-1], dtype=A.dtype, device=A.device).expand(A.shape) if y is None else y.clone()
-    )
+    return eye(A.shape[-1], dtype=A.dtype, device=A.device).expand(A.shape) if y is None else y.clone()
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:

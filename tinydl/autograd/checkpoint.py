@@ -125,6 +125,3 @@ def _random_states():
 def _set_random_states(states):
     for generator, saved in states:
         generator.set_state(saved)
-
-
-

@@ -60,9 +60,10 @@ class Op:
         arrays = sorted(sorted_in, key=lambda s: self.arrays.index(s.strip("*")))
         names = {f"_{p.name}": p.default for p in self.parameters if p.default is not p.empty}
         name = self.body.__name__
+        constants = "".join(c + ", " for c in self.constants)
         source = (
             f"def {name}({', '.join(taken)}):\n"
-            f"    return _enter(_op, ({''.join(a + ', ' for a in arrays)}), ({''.join(c + ', ' for c in self.constants)}))\n"
+            f"    return _enter(_op, ({''.join(a + ', ' for a in arrays)}), ({constants}))\n"
             f"def _with_kernel(f, a, c):\n    return f({', '.join(passed)})\n"
             f"def _with_body(f, xp, a, c):\n    return f({', '.join(['xp', *passed])})\n"
         )

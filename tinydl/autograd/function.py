@@ -19,7 +19,9 @@ class FunctionNode(RecordedNode):
 
     def backward(self, gs, wanted):
         ctx = self.ctx
-        ctx.needs_input_grad = tuple(wanted[ctx._positions[i]] if i in ctx._positions else False for i in range(ctx._count))
+        ctx.needs_input_grad = tuple(
+            wanted[ctx._positions[i]] if i in ctx._positions else False for i in range(ctx._count)
+        )
         if ctx._materialize:
             gs = [
                 wrap(self.device.xp.zeros(shape, dtype)) if g is None and dtype.kind == "f" else g
@@ -29,7 +31,8 @@ class FunctionNode(RecordedNode):
         results = results if isinstance(results, tuple) else (results,)
         if len(results) < ctx._count or any(r is not None for r in results[ctx._count :]):
             raise RuntimeError(
-                f"{self.name}.backward: expected {ctx._count} gradients, one for each argument of forward, got {len(results)}"
+                f"{self.name}.backward: expected {ctx._count} gradients, one for each argument of forward, "
+                f"got {len(results)}"
             )
         for i, r in enumerate(results[: ctx._count]):
             if r is not None and not isinstance(r, Tensor):

@@ -77,9 +77,7 @@ def jacobian(func, inputs, create_graph: bool = False, strict: bool = False, vec
     with enable_grad():
         xs, one_input = _inputs("jacobian", inputs, create_graph)
         ys, one_output = _outputs("jacobian", func(*xs), strict)
-        blocks = tuple(
-            _finish(_rows(y, xs, create_graph, strict), one_input, create_graph) for y in ys
-        )
+        blocks = tuple(_finish(_rows(y, xs, create_graph, strict), one_input, create_graph) for y in ys)
     return blocks[0] if one_output else blocks
 
 
@@ -119,9 +117,7 @@ def _inputs(name, inputs, create_graph):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name}: input {i} must be a tensor, got {type(x).__name__}")
     if create_graph:
-        return [
-            x.view(x.shape) if x.requires_grad else x.detach().requires_grad_() for x in given
-        ], one
+        return [x.view(x.shape) if x.requires_grad else x.detach().requires_grad_() for x in given], one
     return [x.detach().requires_grad_() for x in given], one
 
 
@@ -130,13 +126,9 @@ def _outputs(name, ys, strict):
     ys = list(ys) if isinstance(ys, (list, tuple)) else [ys]
     for i, y in enumerate(ys):
         if not isinstance(y, Tensor):
-            raise TypeError(
-                f"{name}: the function must return tensors; output {i} is a {type(y).__name__}"
-            )
+            raise TypeError(f"{name}: the function must return tensors; output {i} is a {type(y).__name__}")
         if strict and not y.requires_grad:
-            raise RuntimeError(
-                f"{name}: output {i} does not depend on the inputs, and strict=True forbids that"
-            )
+            raise RuntimeError(f"{name}: output {i} does not depend on the inputs, and strict=True forbids that")
     return ys, one
 
 
@@ -152,9 +144,7 @@ def _vector(name, v, like, what):
     """v as a list of tensors of the same shapes as `like`."""
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(
-                f"{name}: v may be left out only where the {what} are a single number"
-            )
+            raise RuntimeError(f"{name}: v may be left out only where the {what} are a single number")
         return [_zeros(like[0]) + 1]
     v = [v] if isinstance(v, Tensor) else list(v)
     got, expected = [tuple(t.shape) for t in v], [tuple(t.shape) for t in like]
@@ -174,9 +164,7 @@ def _grad(ys, xs, v, create_graph, strict, name, keep=None):
         found = [None] * len(xs)
     for i, g in enumerate(found):
         if strict and g is None:
-            raise RuntimeError(
-                f"{name}: the outputs do not depend on input {i}, and strict=True forbids that"
-            )
+            raise RuntimeError(f"{name}: the outputs do not depend on input {i}, and strict=True forbids that")
     return [_zeros(x) if g is None else g for x, g in zip(xs, found)]
 
 

@@ -229,8 +229,8 @@ def _undo_broadcast(g, shape, source):
     fits = lead >= 0 and all(n in (1, m) for n, m in zip(shape, g.array.shape[lead:]))
     if not fits:
         raise RuntimeError(
-            f"{source.name if source else 'backward'}: a gradient has shape {tuple(g.array.shape)}, the argument {shape};"
-            " a rule must give the argument's shape or one that it broadcasts to"
+            f"{source.name if source else 'backward'}: a gradient has shape {tuple(g.array.shape)}, the argument "
+            f"{shape}; a rule must give the argument's shape or one that it broadcasts to"
         )
     return OPS["sum_to"](g, shape)
 

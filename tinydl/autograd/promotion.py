@@ -55,12 +55,7 @@ def promoting(*positions, to=by_category):
 
 
 def _cast(arrays, dtype):
-    return [
-        a
-        if a is None or (a.__class__ is np.ndarray and a.dtype is dtype)
-        else typed(a, dtype)
-        for a in arrays
-    ]
+    return [a if a is None or (a.__class__ is np.ndarray and a.dtype is dtype) else typed(a, dtype) for a in arrays]
 
 
 def typed(a, dtype):

@@ -42,9 +42,7 @@ def floating_matrices(name, *tensors, square=False):
             kind = "square matrices (..., n, n)" if square else "matrices (..., m, n)"
             raise RuntimeError(f"linalg.{name}: expected {kind}, got shape {tuple(x.shape)}")
         if x.dtype not in (dtypes.float32, dtypes.float64):
-            raise RuntimeError(
-                f"linalg.{name}: expected float32 or float64, got {x.dtype}; convert with .to(dtype)"
-            )
+            raise RuntimeError(f"linalg.{name}: expected float32 or float64, got {x.dtype}; convert with .to(dtype)")
 
 
 def _eye(xp, n):
@@ -106,9 +104,7 @@ def solve(x, other, *, left=True):
     if not left and not vector:
         columns = columns.mT
     if columns.ndim < 2 or columns.shape[-2] != x.shape[-1]:
-        raise RuntimeError(
-            f"linalg.solve: shapes {tuple(x.shape)} and {tuple(other.shape)} do not fit"
-        )
+        raise RuntimeError(f"linalg.solve: shapes {tuple(x.shape)} and {tuple(other.shape)} do not fit")
     y = solve_(x if left else x.mT, columns)
     return y.squeeze(-1) if vector else y if left else y.mT
 
@@ -158,9 +154,7 @@ def cofactor(xp, x: Array):
     (..., n, n) -> same.
     """
     u, s, vh = xp.linalg.svd(x)
-    others = xp.where(_eye(xp, x.shape[-1]), 1, s[..., None, :]).prod(
-        -1
-    )  # product of the other singular values
+    others = xp.where(_eye(xp, x.shape[-1]), 1, s[..., None, :]).prod(-1)  # product of the other singular values
     signs = xp.linalg.det(u) * xp.linalg.det(vh)
     return signs[..., None, None] * ((u * others[..., None, :]) @ vh)
 
@@ -242,9 +236,7 @@ def _qr_rule(g, y, mode):
     """For matrices with at least as many rows as columns."""
     (g_q, g_r), (q, r) = g, y
     if mode == "complete" and q.shape[-1] > r.shape[-1]:
-        raise RuntimeError(
-            "linalg.qr: mode 'complete' has no gradient for matrices with more rows than columns"
-        )
+        raise RuntimeError("linalg.qr: mode 'complete' has no gradient for matrices with more rows than columns")
     inner = 0 if g_r is None else g_r @ r.mT
     if g_q is not None:
         inner = inner - q.mT @ g_q

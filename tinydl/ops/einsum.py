@@ -24,9 +24,7 @@ def einsum(*args) -> Tensor:
     """
     tensors, inputs, output = _parse(*args)
     terms = [(t, _spell_out(i, t, labels)) for i, (t, labels) in enumerate(zip(tensors, inputs))]
-    dots = sorted(
-        {n for _, labels in terms for n in labels if isinstance(n, tuple)}, key=lambda n: -n[1]
-    )
+    dots = sorted({n for _, labels in terms for n in labels if isinstance(n, tuple)}, key=lambda n: -n[1])
     output = _output(terms, output, dots)
     terms = _broadcast([_diagonal(*term) for term in terms])
     terms = [_sum_lone(i, terms, output) for i in range(len(terms))]
@@ -60,9 +58,7 @@ def _parse(*args):
         raise RuntimeError(f"einsum: labels for {len(inputs)} operands, but {len(tensors)} tensors")
     if len({t.dtype for t in tensors}) > 1:
         got = ", ".join(str(t.dtype) for t in tensors)
-        raise RuntimeError(
-            f"einsum: expected tensors of one dtype, got {got}; convert with .to(dtype)"
-        )
+        raise RuntimeError(f"einsum: expected tensors of one dtype, got {got}; convert with .to(dtype)")
     return list(tensors), inputs, output
 
 
@@ -71,18 +67,14 @@ def _letters(part):
     labels = [*before, *([Ellipsis] if dots else []), *after]
     for n in labels:
         if n is not Ellipsis and not (n.isascii() and n.isalpha()):
-            raise RuntimeError(
-                f"einsum: labels are letters, and '...' once an operand; got {n!r} in {part!r}"
-            )
+            raise RuntimeError(f"einsum: labels are letters, and '...' once an operand; got {n!r} in {part!r}")
     return labels
 
 
 def _numbers(given):
     labels = list(given)
     if labels.count(Ellipsis) > 1 or any(n is not Ellipsis and not 0 <= n < 52 for n in labels):
-        raise RuntimeError(
-            f"einsum: labels are numbers from 0 to 51, and ... once an operand; got {labels}"
-        )
+        raise RuntimeError(f"einsum: labels are numbers from 0 to 51, and ... once an operand; got {labels}")
     return labels
 
 
@@ -91,9 +83,7 @@ def _spell_out(i, t, labels):
     named = len(labels) - (Ellipsis in labels)
     extra = t.ndim - named
     if extra < 0 or (extra and Ellipsis not in labels):
-        raise RuntimeError(
-            f"einsum: operand {i} of shape {tuple(t.shape)} has {t.ndim} dimensions, but {named} labels"
-        )
+        raise RuntimeError(f"einsum: operand {i} of shape {tuple(t.shape)} has {t.ndim} dimensions, but {named} labels")
     if Ellipsis not in labels:
         return labels
     at = labels.index(Ellipsis)
@@ -122,9 +112,7 @@ def _diagonal(t, labels):
             a = labels.index(n)
             b = labels.index(n, a + 1)
             if t.shape[a] != t.shape[b]:
-                raise RuntimeError(
-                    f"einsum: label {n!r} is repeated, but has sizes {t.shape[a]} and {t.shape[b]}"
-                )
+                raise RuntimeError(f"einsum: label {n!r} is repeated, but has sizes {t.shape[a]} and {t.shape[b]}")
             t = t.diagonal(0, a, b)
             labels = [m for k, m in enumerate(labels) if k not in (a, b)] + [n]
     return t, labels
@@ -139,9 +127,7 @@ def _broadcast(terms):
             if known == 1:
                 sizes[n] = size
             elif size not in (1, known):
-                raise RuntimeError(
-                    f"einsum: label {n!r} has sizes {known} and {size}, which do not broadcast"
-                )
+                raise RuntimeError(f"einsum: label {n!r} has sizes {known} and {size}, which do not broadcast")
     return [
         (
             t.reshape([s for n, s in zip(labels, t.shape) if s == sizes[n]]),
@@ -170,9 +156,7 @@ def _cheapest_pair(terms, output):
 
     def size(pair):
         i, j = pair
-        kept = {n for k, (_, labels) in enumerate(terms) if k not in pair for n in labels} | set(
-            output
-        )
+        kept = {n for k, (_, labels) in enumerate(terms) if k not in pair for n in labels} | set(output)
         (a, a_labels), (b, b_labels) = terms[i], terms[j]
         sizes = dict(zip(a_labels, a.shape)) | dict(zip(b_labels, b.shape))
         return math.prod(s for n, s in sizes.items() if n in kept)
@@ -196,11 +180,7 @@ def _contract(a, a_labels, b, b_labels, kept):
     labels = [*batch, *rows, *columns]
     if summed:
         lead = [batch] if batch else []
-        product = shaped(a, a_labels, *lead, rows, summed) @ shaped(
-            b, b_labels, *lead, summed, columns
-        )
+        product = shaped(a, a_labels, *lead, rows, summed) @ shaped(b, b_labels, *lead, summed, columns)
     else:
-        product = shaped(a, a_labels, batch, rows, columns) * shaped(
-            b, b_labels, batch, rows, columns
-        )
+        product = shaped(a, a_labels, batch, rows, columns) * shaped(b, b_labels, batch, rows, columns)
     return product.reshape([sizes[n] for n in labels]), labels

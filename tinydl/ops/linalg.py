@@ -32,9 +32,7 @@ def matmul(xp, x: Array, other: Array):
 
 def _check_product(a, b):
     if not (a and b):
-        raise RuntimeError(
-            f"matmul: both tensors need at least one dimension, got shapes {a} and {b}"
-        )
+        raise RuntimeError(f"matmul: both tensors need at least one dimension, got shapes {a} and {b}")
     rows = b[-2] if len(b) > 1 else b[0]
     if a[-1] != rows:
         raise RuntimeError(
@@ -56,9 +54,7 @@ def _matmul_by_other(g, x, other_like):
         return x * g if other_like.ndim == 1 else x.unsqueeze(-1) * g.unsqueeze(-2)
     if other_like.ndim == 1:
         return matmul(x.transpose(-2, -1), g.unsqueeze(-1)).squeeze(-1)
-    if (
-        x.ndim > 2 == other_like.ndim
-    ):  # all rows at once: the sum over the batch is part of the product
+    if x.ndim > 2 == other_like.ndim:  # all rows at once: the sum over the batch is part of the product
         x, g = (t.reshape(math.prod(t.shape[:-1]), t.shape[-1]) for t in (x, g))
     return matmul(x.transpose(-2, -1), g)
 
@@ -74,9 +70,7 @@ def _expect(name, tensors, dims):
             raise TypeError(f"{name}: {key} must be a tensor, got {type(t).__name__}")
     got = [f"{key} {tuple(t.shape)} {t.dtype}" for key, t in tensors.items()]
     if any(t.ndim != n for t, n in zip(tensors.values(), dims)):
-        raise RuntimeError(
-            f"{name}: expected tensors of {', '.join(map(str, dims))} dimensions, got {', '.join(got)}"
-        )
+        raise RuntimeError(f"{name}: expected tensors of {', '.join(map(str, dims))} dimensions, got {', '.join(got)}")
     if len({t.dtype for t in tensors.values()}) > 1:
         raise RuntimeError(f"{name}: expected tensors of one dtype, got {', '.join(got)}")
 
@@ -91,9 +85,7 @@ def bmm(x, mat2):
     """Products of two batches of matrices.  x: (b, n, k), mat2: (b, k, m) -> (b, n, m)."""
     _expect("bmm", {"x": x, "mat2": mat2}, (3, 3))
     if x.shape[0] != mat2.shape[0]:
-        raise RuntimeError(
-            f"bmm: batches of {x.shape[0]} and {mat2.shape[0]} matrices; expected as many"
-        )
+        raise RuntimeError(f"bmm: batches of {x.shape[0]} and {mat2.shape[0]} matrices; expected as many")
     return matmul(x, mat2)
 
 
@@ -118,9 +110,7 @@ def vdot(x, other):
 def outer(x, vec2):
     """All products of two vectors' elements.  x: (n,), vec2: (m,) -> (n, m)."""
     if x.ndim != 1 or vec2.ndim != 1:
-        raise RuntimeError(
-            f"outer: expected two vectors, got shapes {tuple(x.shape)} and {tuple(vec2.shape)}"
-        )
+        raise RuntimeError(f"outer: expected two vectors, got shapes {tuple(x.shape)} and {tuple(vec2.shape)}")
     return x.unsqueeze(1) * vec2
 
 
@@ -133,17 +123,11 @@ def _add_product(name, x, product, beta, alpha):
     shape = tuple(product.shape)
     lead = len(shape) - x.ndim
     if lead < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[lead:])):
-        raise RuntimeError(
-            f"{name}: x of shape {tuple(x.shape)} does not broadcast to the product's {shape}"
-        )
+        raise RuntimeError(f"{name}: x of shape {tuple(x.shape)} does not broadcast to the product's {shape}")
     if x.dtype != product.dtype:
-        raise RuntimeError(
-            f"{name}: x is {x.dtype}, the product {product.dtype}; convert with .to(dtype)"
-        )
+        raise RuntimeError(f"{name}: x is {x.dtype}, the product {product.dtype}; convert with .to(dtype)")
     if product.dtype.kind != "f" and not all(isinstance(v, int) for v in (beta, alpha)):
-        raise RuntimeError(
-            f"{name}: for {product.dtype}, beta and alpha must be integers, got {beta} and {alpha}"
-        )
+        raise RuntimeError(f"{name}: for {product.dtype}, beta and alpha must be integers, got {beta} and {alpha}")
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return scaled
@@ -187,9 +171,7 @@ def inner(x, other):
     if not (x.ndim and other.ndim):
         return x * other
     if x.shape[-1] != other.shape[-1]:
-        raise RuntimeError(
-            f"inner: last sizes differ, shapes {tuple(x.shape)} and {tuple(other.shape)}"
-        )
+        raise RuntimeError(f"inner: last sizes differ, shapes {tuple(x.shape)} and {tuple(other.shape)}")
     return tensordot(x, other, ([-1], [-1]))
 
 
@@ -203,17 +185,11 @@ def tensordot(x, other, dims=2):
         dims = dims.tolist()
     if isinstance(dims, int):
         if not 0 <= dims <= min(x.ndim, other.ndim):
-            raise RuntimeError(
-                f"tensordot: dims must lie in [0, {min(x.ndim, other.ndim)}], got {dims}"
-            )
+            raise RuntimeError(f"tensordot: dims must lie in [0, {min(x.ndim, other.ndim)}], got {dims}")
         dims = (range(x.ndim - dims, x.ndim), range(dims))
-    mine, its = (
-        [normalize_dim("tensordot", d, t.ndim) for d in given] for given, t in zip(dims, (x, other))
-    )
+    mine, its = ([normalize_dim("tensordot", d, t.ndim) for d in given] for given, t in zip(dims, (x, other)))
     if len(mine) != len(its):
-        raise RuntimeError(
-            f"tensordot: dims pair {len(mine)} dimensions of x with {len(its)} of other"
-        )
+        raise RuntimeError(f"tensordot: dims pair {len(mine)} dimensions of x with {len(its)} of other")
     for a, b in zip(mine, its):
         if x.shape[a] != other.shape[b] and 1 not in (x.shape[a], other.shape[b]):
             raise RuntimeError(
@@ -232,9 +208,7 @@ def kron(x, other):
     """
     n = max(x.ndim, other.ndim)
     a, b = ((1,) * (n - t.ndim) + tuple(t.shape) for t in (x, other))
-    blocks = x.reshape([s for size in a for s in (size, 1)]) * other.reshape(
-        [s for size in b for s in (1, size)]
-    )
+    blocks = x.reshape([s for size in a for s in (size, 1)]) * other.reshape([s for size in b for s in (1, size)])
     return blocks.reshape([m * k for m, k in zip(a, b)])
 
 
@@ -244,18 +218,14 @@ def cross(x, other, dim=None):
     Shapes that broadcast.
     """
     if x.ndim != other.ndim:
-        raise RuntimeError(
-            f"cross: expected as many dimensions, got shapes {tuple(x.shape)} and {tuple(other.shape)}"
-        )
+        raise RuntimeError(f"cross: expected as many dimensions, got shapes {tuple(x.shape)} and {tuple(other.shape)}")
     if dim is None:
         dim = next((d for d, n in enumerate(x.shape) if n == 3), None)
         if dim is None:
             raise RuntimeError(f"cross: no dimension has size 3 in shape {tuple(x.shape)}")
     dim = normalize_dim("cross", dim, x.ndim)
     if x.shape[dim] != 3 or other.shape[dim] != 3:
-        raise RuntimeError(
-            f"cross: dimension {dim} must have size 3, got {x.shape[dim]} and {other.shape[dim]}"
-        )
+        raise RuntimeError(f"cross: dimension {dim} must have size 3, got {x.shape[dim]} and {other.shape[dim]}")
     return x.roll(-1, dim) * other.roll(-2, dim) - x.roll(-2, dim) * other.roll(-1, dim)
 
 
@@ -298,10 +268,7 @@ def _cheapest(sizes):
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            costs = {
-                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1]
-                for k in range(i, j)
-            }
+            costs = {k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1] for k in range(i, j)}
             cut[i, j] = min(costs, key=costs.get)
             cost[i, j] = costs[cut[i, j]]
     return cut

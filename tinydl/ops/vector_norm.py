@@ -58,9 +58,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     ord: a number, inf or -inf.
     """
     if x.dtype.kind != "f":
-        raise RuntimeError(
-            f"vector_norm: expected a floating tensor, got {x.dtype}; convert with .to(float)"
-        )
+        raise RuntimeError(f"vector_norm: expected a floating tensor, got {x.dtype}; convert with .to(float)")
     if not isinstance(ord, (int, float)):
         raise TypeError(f"vector_norm: ord must be a number, got {ord!r}")
     if dtype is not None:
@@ -68,9 +66,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     dims = normalize_dims("vector_norm", dim, x.ndim)
     empty = [d for d in dims if x.shape[d] == 0]
     if empty and (ord < 0 or ord == math.inf):
-        raise RuntimeError(
-            f"vector_norm: no element to take the {ord}-norm of in dimension {empty[0]}"
-        )
+        raise RuntimeError(f"vector_norm: no element to take the {ord}-norm of in dimension {empty[0]}")
     return drop(vector_norm_(x, float(ord), dims), x, dims, keepdim)
 
 

@@ -34,13 +34,9 @@ def assert_close(
     """
     if (rtol is None) != (atol is None):
         raise ValueError("assert_close: give rtol and atol, or neither")
-    difference = _compare(
-        actual, expected, "", (rtol, atol), equal_nan, check_device, check_dtype, check_stride
-    )
+    difference = _compare(actual, expected, "", (rtol, atol), equal_nan, check_device, check_dtype, check_stride)
     if difference is not None:
-        raise AssertionError(
-            difference if msg is None else msg(difference) if callable(msg) else msg
-        )
+        raise AssertionError(difference if msg is None else msg(difference) if callable(msg) else msg)
 
 
 def _compare(a, b, where, tolerances, equal_nan, *checks):
@@ -72,19 +68,9 @@ def _compare_arrays(a, b, where, tolerances, equal_nan, check_device, check_dtyp
     kinds = [isinstance(x, (Tensor, np.ndarray, np.generic, int, float)) for x in (a, b)]
     if not all(kinds):
         return f"cannot compare{where}: {type(a).__name__} and {type(b).__name__}"
-    if (
-        check_device
-        and isinstance(a, Tensor)
-        and isinstance(b, Tensor)
-        and a.device is not b.device
-    ):
+    if check_device and isinstance(a, Tensor) and isinstance(b, Tensor) and a.device is not b.device:
         return f"devices differ{where}: {a.device} and {b.device}"
-    if (
-        check_stride
-        and isinstance(a, Tensor)
-        and isinstance(b, Tensor)
-        and a.stride() != b.stride()
-    ):
+    if check_stride and isinstance(a, Tensor) and isinstance(b, Tensor) and a.stride() != b.stride():
         return f"strides differ{where}: {a.stride()} and {b.stride()}"
     typed = [hasattr(x, "dtype") for x in (a, b)]
     a, b = (x.numpy(force=True) if isinstance(x, Tensor) else np.asarray(x) for x in (a, b))

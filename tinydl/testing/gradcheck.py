@@ -52,9 +52,7 @@ def gradcheck(
         ("check_forward_ad", check_forward_ad),
     ):
         if asked:
-            raise NotImplementedError(
-                f"gradcheck: {name} is not there: tinydl has reverse mode only"
-            )
+            raise NotImplementedError(f"gradcheck: {name} is not there: tinydl has reverse mode only")
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     try:
         _check_inputs(inputs)
@@ -148,9 +146,7 @@ class _Case:
         self.outputs = [k for k, y in enumerate(ys) if y.requires_grad]
         self.ys = [ys[k] for k in self.outputs]
         if not self.ys:
-            raise GradcheckError(
-                "gradcheck: no output requires grad; nothing depends on the inputs"
-            )
+            raise GradcheckError("gradcheck: no output requires grad; nothing depends on the inputs")
 
     # ---- the two ways to know J
     def backward(self, cotangents):
@@ -165,9 +161,7 @@ class _Case:
         )
         for x, g in zip(self.xs, found):
             if g is not None and g.shape != x.shape:
-                raise GradcheckError(
-                    f"gradcheck: gradient of shape {g.shape} for an input of {x.shape}"
-                )
+                raise GradcheckError(f"gradcheck: gradient of shape {g.shape} for an input of {x.shape}")
         return [np.zeros(x.shape) if g is None else _array(g) for x, g in zip(self.xs, found)]
 
     def differences(self, directions):
@@ -221,8 +215,7 @@ class _Case:
         wrong = np.where(close, -1, np.nan_to_num(np.abs(a - n), nan=np.inf))
         row, column = np.unravel_index(wrong.argmax(), a.shape)
         out_at, in_at = (
-            tuple(map(int, np.unravel_index(k, t.shape))) if t.ndim else ()
-            for k, t in ((row, y), (column, x))
+            tuple(map(int, np.unravel_index(k, t.shape))) if t.ndim else () for k, t in ((row, y), (column, x))
         )
         raise GradcheckError(
             f"gradcheck: Jacobian of output {o} with respect to input {self.at[i]}: {int((~close).sum())} of "
@@ -260,18 +253,14 @@ class _Case:
             repeated = self._outputs(self.inputs)
         for o, (a, b) in enumerate(zip(self.ys, repeated)):
             if not np.allclose(_array(a), _array(b), 0, tolerance, equal_nan=True):
-                raise GradcheckError(
-                    f"gradcheck: output {o} differs when the function is called again"
-                )
+                raise GradcheckError(f"gradcheck: output {o} differs when the function is called again")
 
     def strided_cotangents(self):
         """A cotangent that is not contiguous, or is one number spread out, gives what its copy
         does.
         """
         spread = [_random_like(self.rng, y, strided=True) for y in self.ys]
-        constant = [
-            wrap(y.device.xp.broadcast_to(y.device.xp.ones((), y.dtype), y.shape)) for y in self.ys
-        ]
+        constant = [wrap(y.device.xp.broadcast_to(y.device.xp.ones((), y.dtype), y.shape)) for y in self.ys]
         for cotangents in (spread, constant):
             dense = [wrap(u.array.copy()) for u in cotangents]
             for i, (a, b) in enumerate(zip(self.backward(cotangents), self.backward(dense))):
@@ -299,9 +288,7 @@ class _Case:
                      retain_graph=True, allow_unused=True)  # fmt: skip
         for i, (x, g) in enumerate(zip(self.xs, found)):
             if g is not None and g.dtype != x.dtype:
-                raise GradcheckError(
-                    f"gradcheck: gradient of input {self.at[i]} is {g.dtype}, not {x.dtype}"
-                )
+                raise GradcheckError(f"gradcheck: gradient of input {self.at[i]} is {g.dtype}, not {x.dtype}")
 
     def nothing_written(self):
         for i, (x, a) in enumerate(zip(self.inputs, self.before)):
@@ -315,15 +302,11 @@ def _check_inputs(inputs):
         raise ValueError("gradcheck: expected at least one input that requires grad")
     for i, x in enumerate(inputs):
         if _wanted(x) and x.numel() and any(s == 0 and n > 1 for s, n in zip(x.array.strides, x.shape)):
-            raise RuntimeError(
-                f"gradcheck: input {i} repeats its memory (an expanded view); clone() it"
-            )
+            raise RuntimeError(f"gradcheck: input {i} repeats its memory (an expanded view); clone() it")
         if _wanted(x) and x.dtype.itemsize < 8:
             import warnings
 
-            warnings.warn(
-                f"gradcheck: input {i} is {x.dtype}; differences need float64", stacklevel=3
-            )
+            warnings.warn(f"gradcheck: input {i} is {x.dtype}; differences need float64", stacklevel=3)
 
 
 def _wanted(x):
