@@ -97,9 +97,23 @@ def _layers(nodes):
     return rows
 
 
+def _arrow(x1, y1, x2, y2):
+    """From the top of one box to the bottom of another, bowed around the boxes of rows in between."""
+    y1, y2 = y1 - _HEIGHT / 2, y2 + _HEIGHT / 2
+    if y1 - y2 < _LAYER:
+        first, last = (x1, (y1 + y2) / 2), (x2, (y1 + y2) / 2)
+    else:
+        x1, x2 = x1 + _WIDTH / 3, x2 + _WIDTH / 3
+        first, last = (x1 + 0.7 * _WIDTH, y1 - _GAP), (x2 + 0.7 * _WIDTH, y2 + 2 * _GAP)
+    return (
+        f'<path d="M{x1:.0f} {y1:.0f} C{first[0]:.0f} {first[1]:.0f} {last[0]:.0f} {last[1]:.0f} {x2:.0f} {y2:.0f}" '
+        'fill="none" stroke="#666" marker-end="url(#tip)"/>'
+    )
+
+
 def _svg(nodes, names):
     rows = _layers(nodes)
-    width = max(len(row) for row in rows) * (_WIDTH + _GAP) + _GAP
+    width = max(len(row) for row in rows) * (_WIDTH + _GAP) + _GAP + _WIDTH / 2  # arrows bow to the right
     height = len(rows) * _LAYER + _GAP
     at = {}
     for r, row in enumerate(rows):
@@ -113,14 +127,7 @@ def _svg(nodes, names):
         '<path d="M0 0 L8 4 L0 8 z" fill="#666"/></marker></defs>',
     ]
     for node in nodes:
-        for e in node.edges:
-            if e is not None:
-                (x1, y1), (x2, y2) = at[e[0]], at[node]
-                middle = (y1 + y2) / 2
-                parts.append(
-                    f'<path d="M{x1:.0f} {y1 - _HEIGHT / 2:.0f} C{x1:.0f} {middle:.0f} {x2:.0f} {middle:.0f} '
-                    f'{x2:.0f} {y2 + _HEIGHT / 2:.0f}" fill="none" stroke="#666" marker-end="url(#tip)"/>'
-                )
+        parts += [_arrow(*at[e[0]], *at[node]) for e in node.edges if e is not None]
     for node in nodes:
         x, y = at[node]
         name, shape = _label(node, names)
