@@ -11,6 +11,7 @@ import tinydl
 from tinydl import nn, optim
 from tinydl.optim import lr_scheduler
 from tinydl.optim.update import UPDATES, Update
+from tinydl.testing.strict import strict_device
 
 OPTIONS = {
     "SGD": [{}, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True},
@@ -138,6 +139,22 @@ def test_every_optimizer_has_a_declared_update():
         declared = getattr(optim, name).update
         assert isinstance(declared, Update) and UPDATES[declared.name] is declared
         assert {"maximize"} <= set(declared.constants)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_nothing_is_read_back_from_a_device(name):
+    """On a stand-in for a GPU that refuses it; counters stay on the host, after loading too."""
+    with strict_device():
+        params = [tinydl.ones(2, 3).to("strict").requires_grad_()]
+        optimizer = getattr(optim, name)(params)
+        for _ in range(2):
+            params[0].grad = tinydl.ones_like(params[0])
+            optimizer.step()
+            fresh = getattr(optim, name)(params)
+            fresh.load_state_dict(optimizer.state_dict())
+            fresh.step()
+        for state in fresh.state[params[0]].values():
+            assert str(state.device) == ("strict" if state.ndim else "cpu")
 
 
 # ---------------------------------------------------------------- groups, hooks, closures

@@ -181,7 +181,7 @@ class Optimizer:
                 state |= self._begin(p, group)
             own = self._advance(p, state, group)
             arrays = {"param": p.array, "grad": p.grad.array}
-            arrays |= {n: state[n].array if n in state else None for n in self.update.state}
+            arrays |= {n: None if state.get(n) is None else state[n].array for n in self.update.state}
             jobs[p.device].append((arrays, own))
             p._wrote(f"{self._name}.step")
         for device, found in jobs.items():
@@ -232,17 +232,21 @@ class Optimizer:
             )
         params = {i: p for mine, its in zip(self.param_groups, saved) for p, i in zip(mine["params"], its["params"])}
         state = defaultdict(dict)
+        arrays = self.update.state if self.update else ()
         for i, values in state_dict["state"].items():
             if i not in params:
                 raise ValueError(f"{self._name}: the state is for a parameter {i} that no group has")
             p = params[i]
-            for name in self.update.state if self.update else ():
-                if name in values and values[name].shape != p.shape:
+            for name in arrays:
+                if values.get(name) is not None and values[name].shape != p.shape:
                     raise ValueError(
                         f"{self._name}: state {name!r} of parameter {i} has shape "
                         f"{tuple(values[name].shape)}, the parameter {tuple(p.shape)}"
                     )
-            state[p] = {name: _adopted(value, p, name) for name, value in values.items()}
+            state[p] = {
+                name: _adopted(value, p) if name in arrays or not self.update else counter(number(value))
+                for name, value in values.items()
+            }
         groups = [
             mine | {k: deepcopy(v) for k, v in its.items() if k != "params"}
             for mine, its in zip(self.param_groups, saved)
@@ -262,12 +266,10 @@ def _plain(value):
     return tuple(map(number, value)) if isinstance(value, tuple | list) else number(value)
 
 
-def _adopted(value, p, name):
-    """A copy of saved state with the parameter's place and type; counters stay as they are."""
+def _adopted(value, p):
+    """A copy of saved state with the parameter's place and type."""
     if isinstance(value, list | tuple):
-        return type(value)(_adopted(v, p, name) for v in value)
-    if name == "step":
-        return counter(number(value))
+        return type(value)(_adopted(v, p) for v in value)
     if not isinstance(value, Tensor):
         return deepcopy(value)
     return value.detach().to(p.device, p.dtype if value.is_floating_point() else None, copy=True)
