@@ -339,7 +339,8 @@ def test_dicts_and_parameters_in_containers():
 DESCRIBED = """
 Linear(3, 4, bias=False)| Conv2d(4, 8, 3, padding=1, groups=2, bias=False)| Conv1d(2, 2, 3, padding='same')
 ConvTranspose2d(4, 2, 3, stride=2, output_padding=1)| Conv2d(1, 1, 2, padding=1, padding_mode='reflect')
-MaxPool2d(2)| AvgPool1d(2)| AvgPool3d(3, padding=1)| MaxUnpool2d(2, padding=1)| AdaptiveAvgPool2d((1, None))| LPPool2d(2, 3)| MaxUnpool1d(2)
+MaxPool2d(2)| AvgPool1d(2)| AvgPool3d(3, padding=1)| MaxUnpool2d(2, padding=1)
+AdaptiveAvgPool2d((1, None))| LPPool2d(2, 3)| MaxUnpool1d(2)
 BatchNorm2d(3)| InstanceNorm1d(3)| GroupNorm(2, 4)| LayerNorm((2, 3))| RMSNorm(4)| LocalResponseNorm(2)
 ReLU()| ReLU(inplace=True)| LeakyReLU(0.2)| ELU()| GELU('tanh')| Softmax(dim=1)| PReLU(3)| Threshold(1, 2)
 Hardshrink(0.3)| Softplus()| RReLU()| GLU()| Dropout(0.3)| Dropout2d()| AlphaDropout()| Sigmoid()| Softmax2d()
