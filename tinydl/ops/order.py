@@ -119,6 +119,7 @@ def _extreme(largest):
     of_two = elementwise.maximum if largest else elementwise.minimum
 
     def find(xp, x: Array, dim):
+        """Where the first of the largest (least) along `dim` stands."""
         return getattr(xp, arg)(x, axis=dim, keepdims=True)
 
     find.__name__ = arg

@@ -151,6 +151,7 @@ def trace(x: Tensor) -> Tensor:
 # ---------------------------------------------------------------- truth
 def _quantifier(name, doc):
     def body(xp, x: Array, dims):
+        """Whether all (any) are not 0 over `dims`, which stay with size 1."""
         found = getattr(xp, name)(x, axis=dims, keepdims=True)
         return found.astype(x.dtype) if x.dtype == "uint8" else found
 
@@ -211,6 +212,7 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None
 # ---------------------------------------------------------------- extremes
 def _extreme(name, doc):
     def body(xp, x: Array, dims):
+        """The largest (least) over `dims`, which stay with size 1."""
         return getattr(xp, name)(x, axis=dims, keepdims=True)
 
     body.__name__ = name

@@ -121,6 +121,8 @@ def bincount(xp, x: Array, weights: Array | None = None, minlength=0):
     """How often (or with what weight) each number >= 0 occurs.  x: (n,) -> (max + 1,) or longer."""
     if x.ndim != 1 or x.dtype.kind == "f":
         raise RuntimeError(f"bincount: expected a vector of integers, got {x.dtype} {x.shape}")
+    if x.size and (least := int(x.min())) < 0:
+        raise RuntimeError(f"bincount: expected numbers of at least 0, got {least}")
     counts = xp.bincount(x, weights, minlength)
     return counts if weights is None or weights.dtype != "float32" else counts.astype("float32")
 
@@ -128,6 +130,8 @@ def bincount(xp, x: Array, weights: Array | None = None, minlength=0):
 @op
 def histc(xp, x: Array, bins=100, min=0, max=0):
     """How many elements lie in each of `bins` equal parts of [min, max] (equal: of x's range)."""
+    if bins <= 0 or min > max:
+        raise RuntimeError(f"histc: expected bins > 0 and min <= max, got bins {bins}, min {min}, max {max}")
     limits = None if min == max else (min, max)
     return xp.histogram(x.reshape(-1), bins, limits)[0].astype(x.dtype)
 
