@@ -10,6 +10,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
+from .parametrizations import norm_except
 
 
 class _Computed:
@@ -72,10 +73,7 @@ class WeightNorm(_Computed):
 
     def norm(self, v: Tensor) -> Tensor:
         """|v|, of size 1 in all dimensions but `dim`."""
-        if self.dim is None:
-            return (v * v).sum().sqrt()
-        others = [d for d in range(v.ndim) if d != self.dim % v.ndim]
-        return (v * v).sum(others, keepdim=True).sqrt() if others else v.abs()
+        return norm_except(v, self.dim)
 
     def compute(self, module):
         """The weight of the module's present g and v."""
