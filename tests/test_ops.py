@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import samples
-from samples import REFUSES, SAMPLES, declared, oracle_of
+from samples import DECLARED, EVERY, REFUSES, SAMPLES, Sample, oracle_of
+from samples.run import as_type, close, forward_and_gradients, outputs, tensors
 
 import tinydl
 import tinydl.linalg
@@ -14,7 +14,6 @@ from tinydl.device import CPU
 from tinydl.tensor import Tensor, wrap
 from tinydl.testing import gradcheck
 
-EVERY = [pytest.param(name, s, id=f"{name}-{i}") for name in sorted(SAMPLES) for i, s in enumerate(SAMPLES[name])]
 OWN = {"to_device"}  # samples of their own, below
 SHARES = {  # what gives its argument's memory back though it is no view: places in the graph, and parts marked as views
     "alias",
@@ -24,66 +23,11 @@ SHARES = {  # what gives its argument's memory back though it is no view: places
 }
 
 
-def as_type(sample, dtype):
-    """The sample's arguments with floating arrays of `dtype`."""
-    return sample.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a.copy())
-
-
-def tensors(args, requires_grad=False, fixed=()):
-    """Arguments with tensors for arrays, and of these the ones that may have a gradient."""
-    leaves = []
-
-    def to(v, i):
-        if isinstance(v, list):
-            return [to(w, i) for w in v]
-        if not isinstance(v, np.ndarray):
-            return v
-        t = wrap(v)
-        if v.dtype.kind == "f" and i not in fixed:
-            leaves.append(t.requires_grad_(requires_grad))
-        return t
-
-    return [to(v, i) for i, v in enumerate(args)], leaves
-
-
-def outputs(out):
-    return list(out) if isinstance(out, (tuple, list)) else [out]
-
-
-def arrays_of(args):
-    return [a for v in args for a in (v if isinstance(v, list) else [v]) if isinstance(a, np.ndarray)]
-
-
-def close(got, want, dtype="float64"):
-    got, want = np.asarray(got), np.asarray(want)
-    assert got.shape == want.shape
-    single = "float32" in (dtype, got.dtype)
-    rtol, atol = (2e-4, 2e-5) if single else (1e-10, 1e-12)
-    scale = np.abs(want[np.isfinite(want)]).max(initial=1) if want.dtype.kind == "f" else 1
-    np.testing.assert_allclose(got, want, rtol=rtol, atol=atol * scale)
-
-
-def forward_and_gradients(name, args, sample, order=1):
-    """The outputs, and the gradients (for order 2 of these, too) of a weighted sum of those."""
-    given, leaves = tensors(args, requires_grad=True, fixed=sample.fixed)
-    out = outputs(OPS[name](*given, **sample.constants))
-    found = outputs(sample.through(*out)) if sample.through else out
-    results, ys = list(found), [y for y in found if y.requires_grad]
-    for _ in range(order if ys and sample.order else 0):
-        cotangents = [wrap(np.cos(np.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)) for y in ys]
-        gs = [g for g in grad(ys, leaves, cotangents, create_graph=True, allow_unused=True) if g is not None]
-        results += gs
-        ys = [g for g in gs if g.requires_grad]
-        if not ys:
-            break
-    return results
-
-
 # ---------------------------------------------------------------- the table
 def test_every_operation_has_samples_and_says_what_it_is():
-    assert set(declared()) - OWN == set(SAMPLES)
+    assert set(DECLARED) - OWN == set(SAMPLES)
     assert [name for name in SAMPLES if not SAMPLES[name]] == []
-    assert [name for name in declared() if not (OPS[name].__doc__ or "").strip()] == []
+    assert [name for name in DECLARED if not (OPS[name].__doc__ or "").strip()] == []
 
 
 # ---------------------------------------------------------------- values
@@ -163,16 +107,16 @@ def test_any_layout_gives_the_same(name, sample, layout):
 @pytest.mark.parametrize("name, sample", EVERY)
 def test_nothing_is_mutated_and_only_views_share_memory(name, sample):
     args = as_type(sample, "float64")
-    before = [a.copy() for a in arrays_of(args)]
+    before = [a.copy() for a in Sample(*args).arrays]
     given, leaves = tensors(args, requires_grad=True)
     every = [t for v in given for t in (v if isinstance(v, list) else [v]) if isinstance(t, Tensor)]
     with np.errstate(all="ignore"):
         out = outputs(OPS[name](*given, **sample.constants))
-        shared = any(np.shares_memory(y.array, a) for y in out for a in arrays_of(args))
+        shared = any(np.shares_memory(y.array, a) for y in out for a in Sample(*args).arrays)
         ys = [y for y in out if y.requires_grad]
         if ys:
             grad(ys, leaves, [wrap(np.ones_like(y.array)) for y in ys], allow_unused=True)
-    for now, then in zip(arrays_of(args), before):
+    for now, then in zip(Sample(*args).arrays, before):
         np.testing.assert_array_equal(now, then)
     assert {t._storage.version for t in every} <= {0}
     if OPS[name].op.view:
@@ -230,7 +174,7 @@ def public(name):
     [pytest.param(name, *call, id=f"{name}-{i}") for name, calls in REFUSES.items() for i, call in enumerate(calls)],
 )
 def test_bad_input_is_refused(name, args, kwargs, text):
-    sample = samples.Sample(*args)
+    sample = Sample(*args)
     given = tensors(sample.map(np.copy))[0]
     before = [a.copy() for a in sample.arrays]
     with pytest.raises((ValueError, TypeError, IndexError, RuntimeError)) as e:
