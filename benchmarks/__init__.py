@@ -1,0 +1,1 @@
+"""Speed as a ratio to PyTorch's: `python -m benchmarks [words] [--threads N] [--rounds N] [--save]`."""
