@@ -496,12 +496,16 @@ def test_removing_one_of_two_equal_hooks_keeps_the_other():
     def double(g):
         return g * 2
 
-    handle = x.register_hook(double)
-    x.register_hook(double)
-    handle.remove()
-    handle.remove()
+    first = x.register_hook(double)
+    x.register_hook(lambda g: g + 1)
+    last = x.register_hook(double)
+    last.remove()
+    last.remove()
     x.sum().backward()
-    close(x.grad, [2, 2])
+    close(x.grad, [3, 3])
+    first.remove()
+    x.sum().backward()
+    close(x.grad, [5, 5])
 
 
 def test_hooks_under_create_graph_are_differentiated():

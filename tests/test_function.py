@@ -1,5 +1,6 @@
 """Operations of one's own, checkpoints, and the hunt for NaN."""
 
+import linecache
 import re
 
 import numpy as np
@@ -416,7 +417,8 @@ def test_a_checkpoint_within_no_grad_just_runs():
 
 # ---------------------------------------------------------------- NaN
 def line_of(text):
-    return re.search(r'test_function.py", line (\d+)', text)[1]
+    """The line of this file that a message names."""
+    return linecache.getline(__file__, int(re.search(r'test_function.py", line (\d+)', text)[1])).strip()
 
 
 def test_anomaly_mode_names_the_line_of_a_new_nan():
@@ -426,8 +428,7 @@ def test_anomaly_mode_names_the_line_of_a_new_nan():
         pytest.raises(RuntimeError, match="log: its result has NaN") as error,
     ):
         x.log()
-    first = test_anomaly_mode_names_the_line_of_a_new_nan.__code__.co_firstlineno
-    assert line_of(str(error.value)) == str(first + 3)
+    assert line_of(str(error.value)) == "x.log()"
     assert "x.log()" in str(error.value)
 
 
@@ -439,8 +440,7 @@ def test_anomaly_mode_names_the_forward_of_a_nan_in_backward():
         z = (y * 0).sum()
         with pytest.raises(RuntimeError, match="sqrt: its gradient has NaN. Its forward ran here") as error:
             z.backward()
-    first = test_anomaly_mode_names_the_forward_of_a_nan_in_backward.__code__.co_firstlineno
-    assert line_of(str(error.value)) == str(first + 4)
+    assert line_of(str(error.value)) == "y = x.sqrt()"
 
 
 def test_nan_that_came_in_is_nobodys_fault():
