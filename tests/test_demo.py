@@ -80,6 +80,7 @@ WRONG = {
     "rate": (["--lr", "-1"], "--lr must be a positive number"),
     "device": (["--device", "cuda"], "device 'cuda' cannot be used"),
     "no such device": (["--device", "tpu"], "expected 'cpu' or 'cuda', got 'tpu'"),
+    "a path for a name": (["--name", "../x"], "--name must be the name of a folder"),
     "nothing to resume": (["--resume", "--name", "none"], "there is no checkpoint in runs/none"),
     "folder is a file": (["--out", "a-file"], "a-file"),
 }

@@ -204,9 +204,7 @@ def test_pooling_equals_loops(window, dtype):
     divisors = tuple(tuple(window.counts(d)) for d in range(len(window.image)))
     counts = np.ones(window.out)
     for d in range(len(window.image)):
-        counts = counts * np.reshape(
-            window.counts(d), [-1 if k == d else 1 for k in range(counts.ndim)]
-        )
+        counts = counts * np.reshape(window.counts(d), [-1 if k == d else 1 for k in range(counts.ndim)])
     for p, _, i in taps(window):
         at_x, at_y = (..., *i), (..., *p)
         flat = np.ravel_multi_index(i, window.image)
@@ -409,7 +407,7 @@ def test_cache_folder_message_and_hooks(tmp_path):
     """
     folder = tmp_path / "cache"
     first = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
-    assert "tinydl: compiling CPU kernel random (first use; kept in " in first.stderr
+    assert first.stderr.count("tinydl: compiling CPU kernels (first use, half a minute; kept in ") == 1
     assert first.stdout.strip() == "[('random', True), ('random', False)]"
     assert list(folder.glob("numba-*/*/*.nbc"))
     second = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")

@@ -125,9 +125,7 @@ class _Writer:
     def _encode_dict(self, value: dict, path):
         if all(type(k) is str and not k.startswith("$") for k in value):
             return {k: self.encode(v, (*path, k)) for k, v in value.items()}
-        pairs = [
-            [self.encode(k, (*path, "key")), self.encode(v, (*path, k))] for k, v in value.items()
-        ]
+        pairs = [[self.encode(k, (*path, "key")), self.encode(v, (*path, k))] for k, v in value.items()]
         return {"$dict": pairs}
 
     def _store(self, array, path, to_host=np.asarray) -> str:
@@ -207,9 +205,7 @@ def _unpack(name: str, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, st
     except SafetensorError as error:
         raise _refusal(name, data) or _damaged(name, error) from error
     except KeyError as error:
-        raise ValueError(
-            f"load: {name} holds tensors of type {error}, which NumPy does not have"
-        ) from error
+        raise ValueError(f"load: {name} holds tensors of type {error}, which NumPy does not have") from error
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return arrays, header.get("__metadata__", {})
 
@@ -255,8 +251,10 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
         if path.exists():
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:  # a full disk is reported without its file
+            error.filename = str(path)
         raise
     _sync_folder(path.parent)
 
@@ -288,15 +286,17 @@ class Checkpoint:
     def save(self, state: Any) -> Path:
         """Write the state; what was the checkpoint becomes the previous one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for left in self.path.parent.glob(
-            f".{self.path.name}.*.tmp"
-        ):  # of a process that was killed
+        for left in self.path.parent.glob(f".{self.path.name}.*.tmp"):  # of a process that was killed
             left.unlink(missing_ok=True)
         kept = self.previous.with_suffix(".tmp")
         kept.unlink(missing_ok=True)
         if self.path.exists():
             _link(self.path, kept)
-        save(state, self.path)
+        try:
+            save(state, self.path)
+        except BaseException:
+            kept.unlink(missing_ok=True)
+            raise
         if kept.exists():
             os.replace(kept, self.previous)
         return self.path
@@ -310,7 +310,9 @@ class Checkpoint:
         except ValueError as error:
             if not self.previous.exists():
                 raise
-            raise ValueError(f"{error}\nThe checkpoint before it is {self.previous}") from error
+            raise ValueError(
+                f"{error}\nTo go on from the checkpoint before it, rename {self.previous} to {self.path.name}"
+            ) from error
 
 
 def _link(source: Path, target: Path) -> None:

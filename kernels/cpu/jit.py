@@ -94,16 +94,12 @@ class _Threads:
     # Numba's fallback layer (workqueue) aborts the process on concurrent calls: one at a time until the
     # layer is known, and for good if it is that one.
     guard = threading.RLock()
-    of_thread = (
-        threading.local()
-    )  # Numba counts per calling thread, PyTorch's users expect per process
+    of_thread = threading.local()  # Numba counts per calling thread, PyTorch's users expect per process
 
 
 def _limit() -> int:
     """The most threads that Numba will start; readable without importing it."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     return int(asked) if asked.isdigit() and int(asked) > 0 else cores
 
@@ -192,7 +188,7 @@ def _listen() -> None:
             name = self.name(event)
             if name and not self.depth:
                 self.began = time.perf_counter()
-                self.timer = threading.Timer(PATIENCE, self.say, (name,))
+                self.timer = threading.Timer(PATIENCE, self.say)
                 self.timer.daemon = True
                 self.timer.start()
                 _tell(name, None)
@@ -211,13 +207,19 @@ def _listen() -> None:
             ours = function.__module__.startswith(__package__.removesuffix("cpu"))
             return _kernel_name(function) if ours else None
 
-        def say(self, name):
+        def say(self):
             if os.environ.get("TINYDL_QUIET", "0") != "0":
                 return
-            kept = cache_folder() or "nowhere: no cache folder can be written"
-            detail = "" if self.said_once else f" (first use; kept in {kept})"
+            if self.said_once:
+                return
             self.said_once = True
-            print(f"tinydl: compiling CPU kernel {name}{detail} ...", file=sys.stderr, flush=True)
+            kept = cache_folder() or "nowhere: no cache folder can be written"
+            line = f"tinydl: compiling CPU kernels (first use, half a minute; kept in {kept}) ..."
+            bars = sys.modules.get("tqdm")  # a progress bar steps aside; none can be there before tqdm is
+            if bars:
+                bars.tqdm.write(line, file=sys.stderr)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
     event.register("numba:compile", Announcer())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -32,22 +33,20 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Train, draw, and say how good it is and where things are."""
-    from .. import manual_seed, optim, set_num_threads
     from .. import device as find_device
+    from .. import manual_seed, optim, set_num_threads
     from ..data import DataLoader
-    from ..io import Checkpoint as CheckpointFile
     from ..models import LeNet
-    from ..train import Checkpoint, Classify, History, Plots, Progress, Schedule, Trainer, Validate
+    from ..train import Checkpoint, Classify, History, Progress, Schedule, Trainer, Validate
 
     began = time.perf_counter()
     _check(args)
     device = find_device(args.device)
     if args.threads:
         set_num_threads(args.threads)
-    folder = _folder(args)
-    settings = _settings(args, CheckpointFile(folder).load()["settings"] if args.resume else None)
+    settings = _settings(args, _saved_settings(_run_to_resume(args)) if args.resume else None)
     training, testing = load_data(settings["data"])
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _run_to_resume(args) if args.resume else _new_folder(args)
 
     manual_seed(settings["seed"])
     size = training[0][0].shape[-1]
@@ -55,9 +54,7 @@ def run(args) -> int:
     optimizer = optim.AdamW(model.parameters(), settings["lr"], weight_decay=1e-2)
     batches = DataLoader(training, settings["batch_size"], shuffle=True, seed=settings["seed"])
     held_out = DataLoader(testing, 500)
-    schedule = optim.lr_scheduler.LambdaLR(
-        optimizer, warm_up_then_cosine(settings["epochs"] * len(batches))
-    )
+    schedule = optim.lr_scheduler.LambdaLR(optimizer, warm_up_then_cosine(settings["epochs"] * len(batches)))
     checkpoint = Checkpoint(folder, settings=settings)
     trainer = Trainer(
         Classify(model, optimizer),
@@ -70,7 +67,15 @@ def run(args) -> int:
     )
     if args.resume:
         checkpoint.resume(trainer)
-    trainer.fit(settings["epochs"])
+        if trainer.epoch >= settings["epochs"]:
+            print(f"the run has its {trainer.epoch} epochs already; --epochs with a larger number goes on")
+    else:
+        checkpoint.write(trainer)  # from now on there is something to go on with
+    try:
+        trainer.fit(settings["epochs"])
+    except KeyboardInterrupt:
+        print(f"\nto go on: tinydl demo --resume --out {folder.parent} --name {folder.name}", file=sys.stderr)
+        raise
     correct = draw_results(folder, model, testing, held_out, trainer.history, settings)
     print(
         f"{100 * correct:.2f} % of {len(testing)} held-out images right, "
@@ -145,24 +150,44 @@ def _check(args):
             raise ValueError(f"{option} must be at least 1, got {value}")
     if args.lr is not None and not 0 < args.lr < float("inf"):
         raise ValueError(f"--lr must be a positive number, got {args.lr}")
+    if args.name is not None and (args.name in ("", "..") or Path(args.name).name != args.name):
+        raise ValueError(f"--name must be the name of a folder, not a path (see --out); got {args.name!r}")
     for package in ("matplotlib", "sklearn"):
         if find_spec(package) is None:
             raise ImportError(f"the demo needs {package}: pip install 'tinydl[demo]'")
 
 
-def _folder(args) -> Path:
-    """The run's folder: with --resume that of the run to go on with, else one that is not there yet."""
-    name = args.name or f"{args.data or 'digits'}-lenet"
+def _name(args) -> str:
+    return args.name or f"{args.data or 'digits'}-lenet"
+
+
+def _run_to_resume(args) -> Path:
+    """The folder of the run to go on with."""
+    folder = Path(args.out) / _name(args)
+    if not (folder / "checkpoint.safetensors").exists():
+        raise ValueError(f"--resume: there is no checkpoint in {folder}; see --name and --out")
+    return folder
+
+
+def _saved_settings(folder: Path) -> dict:
+    from ..io import Checkpoint
+
+    state = Checkpoint(folder).load()
+    settings = state.get("settings") if isinstance(state, dict) else None
+    if not isinstance(settings, dict) or not {*_SETTINGS} <= settings.keys() or settings["data"] not in DATA:
+        raise ValueError(f"--resume: the checkpoint in {folder} was not written by tinydl demo")
+    return settings
+
+
+def _new_folder(args) -> Path:
+    """A folder that is not there yet, made."""
+    name = _name(args)
     folder = Path(args.out) / name
-    if args.resume:
-        if not (folder / "checkpoint.safetensors").exists():
-            raise ValueError(f"--resume: there is no checkpoint in {folder}; see --name and --out")
-        return folder
     number = 1
     while folder.exists():
         number += 1
         folder = Path(args.out) / f"{name}-{number}"
-    folder.mkdir(parents=True)  # now, so that a folder that cannot be written is found before training
+    folder.mkdir(parents=True)
     return folder
 
 

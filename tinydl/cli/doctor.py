@@ -60,8 +60,7 @@ def report() -> dict[str, dict[str, Callable[[], str]]]:
             "memory": _memory,
             "settings": _settings,
         },
-        "Required packages": {name: lambda name=name: _version(name) for name in REQUIRED}
-        | {"BLAS": _blas},
+        "Required packages": {name: lambda name=name: _version(name) for name in REQUIRED} | {"BLAS": _blas},
         "CPU kernels": {
             "threads": _threads,
             "cache": _cache,
@@ -69,9 +68,7 @@ def report() -> dict[str, dict[str, Callable[[], str]]]:
             "run": _run_kernel,
         },
         "GPU": {"driver": _driver, "CUDA": _cuda, "compiler": _gpu_compiler},
-        "Optional packages": {
-            name: lambda name=name, use=use: _optional(name, use) for name, use in OPTIONAL.items()
-        },
+        "Optional packages": {name: lambda name=name, use=use: _optional(name, use) for name, use in OPTIONAL.items()},
         "Data": {"TINYDL_DATA": _data},
     }
 

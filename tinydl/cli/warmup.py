@@ -44,9 +44,7 @@ def run(args: Namespace) -> int:
             jit.compile_hooks.remove(show)
     seconds = time.perf_counter() - began
     done = f"{len(compiled)} functions compiled in {seconds:.0f} s" if compiled else "nothing to do"
-    print(
-        f"{done}; kernels are kept in {jit.cache_folder() or 'memory only: no folder is writable'}"
-    )
+    print(f"{done}; kernels are kept in {jit.cache_folder() or 'memory only: no folder is writable'}")
     return 0
 
 

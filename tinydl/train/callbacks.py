@@ -32,13 +32,18 @@ class Progress(Callback):
             unit_scale=True,
             dynamic_ncols=True,
             smoothing=0.05,
-            desc=f"epoch {run.epoch + 1}/{run.epochs}",
+            desc=f"epoch {min(run.epoch + 1, run.epochs)}/{run.epochs}",
+            disable=run.epoch >= run.epochs,
         )
+        self.began = False
 
     def on_epoch_begin(self, run: Trainer) -> None:
         self.bar.set_description(f"epoch {run.epoch + 1}/{run.epochs}", refresh=False)
 
     def on_step_end(self, run: Trainer) -> None:
+        if not self.began:  # the first step compiles kernels, and says nothing about the time that is left
+            self.bar.unpause()
+            self.began = True
         self.bar.set_postfix(_shown(run.metrics), refresh=False)
         self.bar.update(batch_length(run.batch))
 
@@ -46,7 +51,8 @@ class Progress(Callback):
         self.bar.set_postfix(_shown(run.metrics))
 
     def on_fit_end(self, run: Trainer) -> None:
-        self.bar.close()
+        if self.bar is not None:  # another callback may have failed before it was made
+            self.bar.close()
 
 
 def _length(batches) -> int | None:
@@ -101,7 +107,11 @@ class Checkpoint(Callback):
 
     def on_epoch_end(self, run: Trainer) -> None:
         if run.epoch % self.every == 0 or run.epoch >= run.epochs:
-            self.file.save({"settings": self.settings, "run": run.state_dict()})
+            self.write(run)
+
+    def write(self, run: Trainer) -> None:
+        """Keep the run as it is now, between two epochs."""
+        self.file.save({"settings": self.settings, "run": run.state_dict()})
 
     def resume(self, run: Trainer) -> None:
         """Bring `run` to where the checkpoint was written."""
@@ -114,9 +124,7 @@ class EarlyStopping(Callback):
     mode: 'min' or 'max', whether less or more is better.
     """
 
-    def __init__(
-        self, monitor: str = "val_loss", patience: int = 5, mode: str = "min", min_delta: float = 0.0
-    ):
+    def __init__(self, monitor: str = "val_loss", patience: int = 5, mode: str = "min", min_delta: float = 0.0):
         if mode not in ("min", "max"):
             raise ValueError(f"EarlyStopping: mode must be 'min' or 'max', got {mode!r}")
         self.monitor, self.patience, self.mode, self.min_delta = monitor, patience, mode, min_delta
