@@ -49,7 +49,7 @@ def test_result_type_of_three_does_not_depend_on_the_order():
         assert len(found) == 1, f"{three}: {found}"
 
 
-@pytest.mark.parametrize("a, b", itertools.product(NAMES, NAMES))
+@pytest.mark.parametrize("a, b", list(itertools.product(NAMES, NAMES)))
 def test_promote_types(a, b):
     expected = torch.promote_types(getattr(torch, a), getattr(torch, b))
     assert tinydl.promote_types(a, b) == name_of(expected)
