@@ -1,6 +1,6 @@
 """tinydl: a deep-learning framework written from scratch on NumPy, with PyTorch's names."""
 
-from . import _locate  # makes tinydl.kernels importable  # noqa: F401
+from . import _locate  # makes tinydl.kernels importable
 from .autograd import (
     enable_grad,
     is_grad_enabled,
@@ -28,7 +28,7 @@ from .dtype import (
     short,
     uint8,
 )
-from .ops.activation import *  # noqa: F403
+from .ops.activation import *
 from .ops.conv import (
     conv1d,
     conv2d,
@@ -37,17 +37,17 @@ from .ops.conv import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from .ops.creation import *  # noqa: F403
-from .ops.ctc import *  # noqa: F403
-from .ops.decompose import *  # noqa: F403
+from .ops.creation import *
+from .ops.ctc import *
+from .ops.decompose import *
 from .ops.dropout import alpha_dropout, dropout, feature_alpha_dropout, feature_dropout
-from .ops.elementwise import *  # noqa: F403
-from .ops.embedding import *  # noqa: F403
-from .ops.index import *  # noqa: F403
-from .ops.linalg import *  # noqa: F403
-from .ops.losses import *  # noqa: F403
-from .ops.norm import *  # noqa: F403
-from .ops.order import *  # noqa: F403
+from .ops.elementwise import *
+from .ops.embedding import *
+from .ops.index import *
+from .ops.linalg import *
+from .ops.losses import *
+from .ops.norm import *
+from .ops.order import *
 from .ops.pool import (
     adaptive_avg_pool1d,
     adaptive_max_pool1d,
@@ -56,24 +56,25 @@ from .ops.pool import (
     max_pool2d,
     max_pool3d,
 )
-from .ops.random import *  # noqa: F403
-from .ops.reduce import *  # noqa: F403
-from .ops.resample import *  # noqa: F403
-from .ops.scan import *  # noqa: F403
-from .ops.shape import *  # noqa: F403
-from .ops.similarity import *  # noqa: F403
+from .ops.random import *
+from .ops.reduce import *
+from .ops.resample import *
+from .ops.scan import *
+from .ops.shape import *
+from .ops.similarity import *
 from .tensor import Size, Tensor
+from .threads import get_num_threads, set_num_threads
 from .version import __version__
 
-from .threads import get_num_threads, set_num_threads
-from .ops import methods  # isort: skip  # noqa: F401  (gives Tensor its methods)
+from .ops import methods  # isort: skip
 from . import linalg  # isort: skip
+from . import interop  # isort: skip
 
 float, int, bool = float32, int32, bool_  # PyTorch's names of types
 
 
-_LAZY = ("amp", "autograd", "data", "distributions", "io", "kernels", "linalg", "metrics", "models", "nn", "optim",
-         "pictures", "profiler", "random", "special", "testing", "train", "utils")  # fmt: skip
+_LAZY = ("amp", "autograd", "data", "distributions", "func", "io", "kernels", "linalg", "metrics", "models", "nn",
+         "optim", "pictures", "profiler", "random", "sparse", "special", "testing", "train", "utils")  # fmt: skip
 _FROM = {"save": "io", "load": "io", "summary": "summary", "manual_seed": "random", "Generator": "random"}
 
 

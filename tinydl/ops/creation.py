@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from .. import dtype as dtypes
-from ..device import of_array
 from ..device import device as find_device
+from ..device import of_array
 from ..tensor import Tensor, wrap
 
 
@@ -77,6 +77,16 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
     dtypes.as_dtype(array.dtype)
     return wrap(np.asarray(array))  # a plain array, of a memory map, too
+
+
+def from_dlpack(ext_tensor) -> Tensor:
+    """A tensor on the memory of another library's array (anything with __dlpack__), on the device where it lies."""
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(f"from_dlpack: expected an object with __dlpack__, got {type(ext_tensor).__name__}")
+    on_cpu = ext_tensor.__dlpack_device__()[0] == 1  # DLPack's number of the CPU
+    array = find_device("cpu" if on_cpu else "cuda").xp.from_dlpack(ext_tensor)
+    dtypes.as_dtype(array.dtype)
+    return wrap(array)
 
 
 def _shape(name, size):
@@ -184,7 +194,6 @@ def _triangle(name, below):
 
 tril_indices, triu_indices = _triangle("tril_indices", True), _triangle("triu_indices", False)
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace",
-    "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "full", "full_like",
+    "linspace", "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
-

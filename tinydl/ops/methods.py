@@ -13,9 +13,8 @@ from .. import dtype as dtypes
 from ..autograd.views import in_place, write
 from ..device import device as find_device
 from ..tensor import Tensor, wrap
-from . import activation, creation, decompose, elementwise, linalg, reduce, shape
+from . import activation, creation, decompose, elementwise, linalg, order, random, reduce, scan, shape
 from . import index as indexing
-from . import order, scan, random
 
 FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random, activation, decompose)
 
@@ -87,8 +86,8 @@ def to(self, *args, device=None, dtype=None, non_blocking: bool = False, copy: b
             device, dtype = a.device, a.dtype
         elif isinstance(a, np.dtype) or (isinstance(a, type) and not isinstance(a, str)):
             dtype = a
-        elif isinstance(a, bool):
-            non_blocking = a
+        elif isinstance(a, bool):  # non_blocking: nothing here waits
+            continue
         elif isinstance(a, str) and a in dtypes.__dict__ and isinstance(getattr(dtypes, a), np.dtype):
             dtype = a
         elif a is not None:
@@ -213,6 +212,8 @@ def __repr__(self):
 def __array__(self, dtype=None, copy=None):
     array = self.numpy()
     if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError(f"array: {array.dtype} cannot be seen as {np.dtype(dtype)} without a copy")
         return array.astype(dtype)
     return array.copy() if copy else array
 
@@ -242,6 +243,10 @@ def __dlpack_device__(self):
 def __copy__(self):
     t = wrap(self.array)
     t.__dict__.update(self.__dict__)
+    t._retained = None
+    if self.is_leaf and self.requires_grad:  # a leaf of its own, or gradients would go to the original
+        t._edge = None
+        t.requires_grad_()
     return t
 
 
@@ -273,30 +278,22 @@ def _rebuild(kind, array, device, requires_grad):
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """A tensor of `data` with this tensor's type and device."""
-    return creation.tensor(
-        data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
+    return creation.tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
 def new_zeros(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Zeros with this tensor's type and device."""
-    return creation.zeros(
-        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
+    return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
 def new_ones(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Ones with this tensor's type and device."""
-    return creation.ones(
-        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
+    return creation.ones(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
 def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
     """Memory as it is, with this tensor's type and device."""
-    return creation.empty(
-        *size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad
-    )
+    return creation.empty(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
