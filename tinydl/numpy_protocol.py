@@ -15,7 +15,8 @@ _UFUNCS = {
     "power": "pow", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
     "arctanh": "atanh", "arctan2": "atan2", "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le",
     "greater": "gt", "greater_equal": "ge", "rint": "round", "invert": "bitwise_not",
-    "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift", "conjugate": "clone", "fabs": "abs", "float_power": "float_power",
+    "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift", "conjugate": "clone",
+    "fabs": "abs",
 }  # fmt: skip
 
 

@@ -52,6 +52,31 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class Maxout(Module):
+    """The largest of `pieces` linear maps, for each output (Goodfellow et al. 2013, Maxout networks).
+
+    (*, in_features) -> (*, out_features).  `linear` has the rows of one output side by side.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, pieces: int = 2, bias: bool = True, device=None, dtype=None
+    ):
+        super().__init__()
+        if pieces < 1:
+            raise ValueError(f"Maxout: pieces must be positive, got {pieces}")
+        self.out_features, self.pieces = out_features, pieces
+        self.linear = Linear(in_features, out_features * pieces, bias, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(*, in_features) -> (*, out_features)."""
+        z = self.linear(input)
+        return z.reshape(*z.shape[:-1], self.out_features, self.pieces).max(-1).values
+
+    def extra_repr(self):
+        """What the linear map does not say."""
+        return f"out_features={self.out_features}, pieces={self.pieces}"
+
+
 class Bilinear(Module):
     """x1 @ weight[o] @ x2 + bias[o] for each output o.  (*, in1), (*, in2) -> (*, out)."""
 

@@ -38,6 +38,12 @@ class MSELoss(_Plain, function="mse_loss", shown=""):
     """(input - target) ** 2."""
 
 
+class MBELoss(_Loss, function="mbe_loss", shown=""):
+    """input - target: its mean is the bias of predictions."""
+
+    reduction: str = "mean"
+
+
 class SmoothL1Loss(_Plain, function="smooth_l1_loss", shown=""):
     """Square / (2 * beta) where |input - target| < beta, else |input - target| - beta / 2."""
 
@@ -172,6 +178,13 @@ class HingeEmbeddingLoss(_Margin, function="hinge_embedding_loss", shown=""):
     """input for target 1, max(0, margin - input) for -1."""
 
     margin: float = 1.0
+
+
+class ContrastiveLoss(_Loss, function="contrastive_loss", shown=""):
+    """D^2 / 2 for target 1, max(0, margin - D)^2 / 2 for -1, D = |input1 - input2| (Hadsell et al. 2006)."""
+
+    margin: float = 1.0
+    reduction: str = "mean"
 
 
 class TripletMarginLoss(_Loss, function="triplet_margin_loss", shown=""):

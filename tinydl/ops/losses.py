@@ -6,8 +6,11 @@ size_average and reduce.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import warnings
+from collections.abc import Iterable
 
 from ..autograd.engine import Array, op
 from ..autograd.fused import fused
@@ -48,10 +51,7 @@ def _warn_of_shapes(name, input, target):
 
 def _same_shape(name, input, target, error=ValueError):
     if input.shape != target.shape:
-        raise error(
-            f"{name}: target must have the shape of input {tuple(input.shape)}, got "
-            f"{tuple(target.shape)}"
-        )
+        raise error(f"{name}: target must have the shape of input {tuple(input.shape)}, got {tuple(target.shape)}")
 
 
 def _refuse(name, wrong, what):
@@ -98,6 +98,13 @@ def l1_loss(
     reduction = reduction_of("l1_loss", reduction, size_average, reduce)
     _warn_of_shapes("l1_loss", input, target)
     return _weighted("l1_loss", abs(input - target), weight, reduction, True)
+
+
+def mbe_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """input - target: the mean bias error, near 0 also where errors of both signs cancel.  Equal shapes."""
+    reduction = reduction_of("mbe_loss", reduction)
+    _warn_of_shapes("mbe_loss", input, target)
+    return reduced(input - target, reduction)
 
 
 def smooth_l1_loss(
@@ -186,9 +193,7 @@ def gaussian_nll_loss(
         if var.shape == input.shape[:-1]:
             var = var.unsqueeze(-1)
         elif var.ndim != input.ndim or differ != [1]:
-            raise ValueError(
-                f"gaussian_nll_loss: var {tuple(var.shape)} does not fit input {tuple(input.shape)}"
-            )
+            raise ValueError(f"gaussian_nll_loss: var {tuple(var.shape)} does not fit input {tuple(input.shape)}")
     var = var.clone()
     with no_grad():  # the gradient passes the limit by, that var may come back from below it
         var.clamp_(min=eps)
@@ -310,6 +315,31 @@ def multilabel_soft_margin_loss(
     if weight is not None:
         loss = loss * weight
     return reduced(loss.sum(-1) / input.shape[-1], reduction)
+
+
+# ---------------------------------------------------------------- regularisation of weights
+def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
+    """Sum of |w| over all parameters (Tibshirani 1996, the lasso): drives small weights to 0."""
+    return _summed("l1_penalty", parameters, abs)
+
+
+def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
+    """Sum of w^2 over all parameters (Hoerl and Kennard 1970, ridge): prefers many small weights to few large."""
+    return _summed("l2_penalty", parameters, lambda w: w * w)
+
+
+def elastic_net_penalty(parameters: Iterable[Tensor], l1: float, l2: float) -> Tensor:
+    """l1 sum |w| + l2 sum w^2 over all parameters (Zou and Hastie 2005)."""
+    if l1 < 0 or l2 < 0:
+        raise ValueError(f"elastic_net_penalty: l1 and l2 must not be negative, got {l1} and {l2}")
+    return _summed("elastic_net_penalty", parameters, lambda w: l1 * abs(w) + l2 * w * w)
+
+
+def _summed(name, parameters, cost):
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not parameters:
+        raise ValueError(f"{name}: no parameters; an iterator such as model.parameters() can be used only once")
+    return functools.reduce(operator.add, [cost(w).sum() for w in parameters])
 
 
 __all__ = ["binary_cross_entropy_with_logits", "kl_div", "poisson_nll_loss"]

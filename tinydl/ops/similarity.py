@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..tensor import Tensor
-from .elementwise import clamp_min, minimum, rsqrt, where
+from .elementwise import clamp_min, minimum, rsqrt, sqrt, where
 from .losses import reduced, reduction_of
 
 
@@ -22,9 +22,7 @@ def _broadcast(x1, x2):
     return broadcast_tensors(x1, x2)
 
 
-def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension.  x1, x2: (*, D) -> (*)."""
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
@@ -89,6 +87,28 @@ def cosine_embedding_loss(
     cosine = (input1 * input2).sum(-1) * rsqrt(lengths)
     alike = where(target == 1, 1 - cosine, 0)
     return reduced(alike + where(target == -1, clamp_min(cosine - margin, 0), 0), reduction)
+
+
+def contrastive_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
+) -> Tensor:
+    """D^2 / 2 where target is 1 (alike), max(0, margin - D)^2 / 2 where it is -1; D = |input1 - input2|.
+
+    input1, input2: (N, D), target: (N,) (Hadsell, Chopra and LeCun 2006; Y = 0 and 1 there).
+    """
+    name = "contrastive_loss"
+    reduction = reduction_of(name, reduction)
+    if margin <= 0:
+        raise ValueError(f"{name}: margin must be positive, got {margin}")
+    if input1.shape != input2.shape or target.shape != input1.shape[:-1]:
+        raise ValueError(
+            f"{name}: expected two inputs (N, D) and a target (N,), got {tuple(input1.shape)}, "
+            f"{tuple(input2.shape)} and {tuple(target.shape)}"
+        )
+    d = input1 - input2
+    squared = (d * d).sum(-1)
+    apart = clamp_min(margin - sqrt(clamp_min(squared, 1e-24)), 0)  # the root has no derivative at 0
+    return reduced(0.5 * where(target == 1, squared, apart * apart), reduction)
 
 
 # ---------------------------------------------------------------- triplets
