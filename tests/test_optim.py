@@ -232,7 +232,6 @@ W = tinydl.ones(2, requires_grad=True)
         (lambda: optim.SGD([W], lr=-1), ValueError, "SGD: lr must be at least 0, got -1"),
         (lambda: optim.SGD([{"params": W, "momentum": -1}]), ValueError, "momentum must be at least 0"),
         (lambda: optim.SGD([W], nesterov=True), ValueError, "needs momentum > 0"),
-        (lambda: optim.SGD([W], differentiable=True), NotImplementedError, "differentiable"),
         (lambda: optim.SGD([W], learning_rate=1), TypeError, "unexpected argument 'learning_rate'"),
         (lambda: optim.Adam([W], betas=(0.9, 1.0)), ValueError, "betas must be two numbers in"),
         (lambda: optim.Adam([W], lr=tinydl.ones(2)), ValueError, "must have one element"),

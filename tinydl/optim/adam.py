@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from ..ops.creation import zeros_like
-from .optimizer import Optimizer, count, counter, number
+from .optimizer import Optimizer, count, counter
 from .update import direction, lerp, update
 
 
@@ -46,7 +45,7 @@ def adam_update(
     if max_exp_avg_sq is not None:
         xp.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
         exp_avg_sq = max_exp_avg_sq
-    scale = xp.sqrt(exp_avg_sq) / math.sqrt(1 - betas[1] ** step) + eps
+    scale = xp.sqrt(exp_avg_sq) / (1 - betas[1] ** step) ** 0.5 + eps
     param -= (lr / (1 - betas[0] ** step)) * (exp_avg / scale)
 
 
@@ -143,10 +142,10 @@ class NAdam(_Averaging):
         return super()._begin(p, group) | {"mu_product": counter(1)}
 
     def _advance(self, p, state, group):
-        step, beta, decay = count(state), number(group["betas"][0]), group["momentum_decay"]
+        step, beta, decay = count(state), self._plain(group["betas"][0]), self._plain(group["momentum_decay"])
         mu, mu_next = (beta * (1 - 0.5 * 0.96 ** (t * decay)) for t in (step, step + 1))
-        state["mu_product"].array *= mu
-        product = state["mu_product"].item()
+        state["mu_product"] = state["mu_product"] * mu
+        product = self._plain(state["mu_product"])
         of_average = mu_next / (1 - product * mu_next)
         return {"step": step, "of_grad": (1 - mu) / (1 - product), "of_average": of_average}
 
@@ -165,7 +164,7 @@ def radam_update(
     length = longest - 2 * step * betas[1] ** step / unbiased  # of the average, in terms
     if length > 5:
         r = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-        moved *= math.sqrt(unbiased * r) / (xp.sqrt(exp_avg_sq) + eps)
+        moved = moved * ((unbiased * r) ** 0.5 / (xp.sqrt(exp_avg_sq) + eps))
     param -= moved
 
 

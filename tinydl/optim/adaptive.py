@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..ops.creation import full_like
 from .adam import _Averaging
-from .optimizer import count, counter, number
+from .optimizer import count, counter
 from .update import direction, lerp, update
 
 
@@ -38,7 +38,7 @@ class Adagrad(_Averaging):
         return {"step": counter(), "sum": full_like(p, group["initial_accumulator_value"])}
 
     def _advance(self, p, state, group):
-        return {"rate": number(group["lr"]) / (1 + (count(state) - 1) * group["lr_decay"])}
+        return {"rate": self._plain(group["lr"]) / (1 + (count(state) - 1) * self._plain(group["lr_decay"]))}
 
 
 @update

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
-from ..autograd import enable_grad, no_grad
+from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import Handle
+from ..dtype import float32
 from ..ops.creation import tensor, zeros_like
 from ..tensor import Tensor
+from . import differentiable
 from .update import Update
 
 
@@ -46,17 +48,22 @@ class Optimizer:
     params: tensors; or (name, tensor) pairs; or dicts with 'params' and options that differ from
     `defaults`.  An algorithm is an `update` on arrays, `_begin` (its first state), and `_advance`
     (the numbers of a step).
+
+    differentiable=True: steps are recorded.  The parameters, which must be computed tensors (clones,
+    say), become the step's results, and gradients flow through it to their first values, to
+    gradients made with create_graph, and to options that are tensors.  As sqrt(0) has no finite
+    derivative, an element whose gradients were all zero gives NaN where the update takes a root.
     """
 
     update: Update
     has_stepped = False
 
     def __init__(self, params: Iterable, defaults: dict[str, Any], implementation: dict | None = None):
-        for name, value in (implementation or {}).items():
-            if name == "differentiable" and value:
-                raise NotImplementedError(f"{self._name}: differentiable=True is not supported")
+        implementation = implementation or {}
+        for name in implementation:
             if name not in (*_IMPLEMENTATION, "differentiable"):
                 raise TypeError(f"{self._name}: unexpected argument {name!r}")
+        self.differentiable = bool(implementation.get("differentiable"))
         if isinstance(params, Tensor | dict | str):
             raise TypeError(
                 f"{self._name}: expected an iterable of tensors or of groups (dicts), "
@@ -66,6 +73,11 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._hooks: dict[str, list] = defaultdict(list)
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"{self._name}: expected an iterable of tensors or of groups (dicts), got {type(params).__name__}"
+                + "; give its parameters()" * hasattr(params, "parameters")
+            )
         groups = list(params)
         if not groups:
             raise ValueError(f"{self._name}: got no parameters to optimize")
@@ -108,7 +120,7 @@ class Optimizer:
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError(f"{self._name}: can only optimize tensors, got {type(p).__name__}")
-            if not (p.is_leaf or p.retains_grad):
+            if not (p.is_leaf or p.retains_grad or self.differentiable):
                 raise ValueError(f"{self._name}: can only optimize leaves; shape {tuple(p.shape)} was computed")
         if len(set(params)) != len(params):
             warnings.warn(
@@ -148,7 +160,7 @@ class Optimizer:
         for hook in tuple(self._hooks["step_pre"]):
             hook(self, (closure,), {})
         self.has_stepped = True
-        with no_grad():
+        with set_grad_enabled(self.differentiable):
             loss = self._step(closure and enable_grad()(closure))
         for hook in tuple(self._hooks["step_post"]):
             hook(self, (closure,), {})
@@ -165,10 +177,18 @@ class Optimizer:
 
     def _check_gradient(self, p):
         g = p.grad
-        if g is not None and (g.shape != p.shape or g.dtype != p.dtype or g.device is not p.device):
+        if g is None:
+            return
+        if g.shape != p.shape or g.dtype != p.dtype or g.device is not p.device:
             raise RuntimeError(
                 f"{self._name}: a gradient is {tuple(g.shape)} {g.dtype} on {g.device}, its "
                 f"parameter {tuple(p.shape)} {p.dtype} on {p.device}; no parameter was updated"
+            )
+        if self.differentiable and (p.requires_grad and p.is_leaf or p._base is not None):
+            raise RuntimeError(
+                f"{self._name}: differentiable=True replaces parameters by computed ones, and a parameter of shape "
+                f"{tuple(p.shape)} is a {'view' if p._base is not None else 'leaf'}; optimize clones, p.clone(), and "
+                "run a module on them by tinydl.func.functional_call"
             )
 
     def _update_group(self, group):
@@ -180,14 +200,27 @@ class Optimizer:
             if not state:
                 state |= self._begin(p, group)
             own = self._advance(p, state, group)
+            if self.differentiable:
+                differentiable.run(self.update, p, state, self._shared(group, own) | own)
+                continue
             arrays = {"param": p.array, "grad": p.grad.array}
             arrays |= {n: None if state.get(n) is None else state[n].array for n in self.update.state}
             jobs[p.device].append((arrays, own))
             p._wrote(f"{self._name}.step")
         for device, found in jobs.items():
-            own = found[0][1]
-            shared = {n: _plain(group[n]) for n in self.update.constants if n not in own}
-            self.update.run(device, found, shared)
+            self.update.run(device, found, self._shared(group, found[0][1]))
+
+    def _shared(self, group, own):
+        """The constants of an update that are options, the same for all parameters of the group."""
+        return {n: self._plain(group[n]) for n in self.update.constants if n not in own}
+
+    def _plain(self, value):
+        """An option with Python numbers for its tensors, but for those that a recorded step differentiates."""
+        if isinstance(value, tuple | list):
+            return tuple(map(self._plain, value))
+        if self.differentiable and isinstance(value, Tensor) and value.requires_grad:
+            return value.reshape(())
+        return number(value)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or set them to zero."""
@@ -261,11 +294,6 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def _plain(value):
-    """An option with Python numbers for its tensors."""
-    return tuple(map(number, value)) if isinstance(value, tuple | list) else number(value)
-
-
 def _adopted(value, p):
     """A copy of saved state with the parameter's place and type."""
     if isinstance(value, list | tuple):
@@ -275,8 +303,10 @@ def _adopted(value, p):
     return value.detach().to(p.device, p.dtype if value.is_floating_point() else None, copy=True)
 
 
-def counter(start: float = 0.0) -> Tensor:
+def counter(start: float | Tensor = 0.0) -> Tensor:
     """A number of the state that changes from step to step, on the CPU."""
+    if isinstance(start, Tensor):  # of a recorded step
+        return start.to(float32)
     return tensor(float(start), dtype="float32")
 
 

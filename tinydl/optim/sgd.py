@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..ops.creation import full_like, zeros_like
-from .optimizer import Optimizer, count, counter, number
+from ..ops.creation import zeros_like
+from .optimizer import Optimizer, count, counter
 from .update import direction, update
 
 
@@ -80,14 +80,15 @@ class ASGD(Optimizer):
         super().__init__(params, defaults, implementation)
 
     def _begin(self, p, group):
-        eta = counter(number(group["lr"]))
+        eta = counter(self._plain(group["lr"]))
         return {"step": counter(), "eta": eta, "mu": counter(1), "ax": zeros_like(p)}
 
     def _advance(self, p, state, group):
-        now = {"eta": state["eta"].item(), "mu": state["mu"].item()}
-        step, lr = count(state), number(group["lr"])
-        state["eta"].array[...] = lr / (1 + group["lambd"] * lr * step) ** group["alpha"]
-        state["mu"].array[...] = 1 / max(1, step - group["t0"])
+        now = {"eta": self._plain(state["eta"]), "mu": state["mu"].item()}
+        step = count(state)
+        lr, lambd, alpha = (self._plain(group[name]) for name in ("lr", "lambd", "alpha"))
+        state["eta"] = counter(lr / (1 + lambd * lr * step) ** alpha)
+        state["mu"] = counter(1 / max(1, step - group["t0"]))
         return now
 
 
@@ -116,8 +117,8 @@ class Rprop(Optimizer):
         super().__init__(params, defaults, implementation)
 
     def _begin(self, p, group):
-        start = full_like(p, number(group["lr"]))
-        return {"step": counter(), "prev": zeros_like(p), "step_size": start}
+        start = zeros_like(p)
+        return {"step": counter(), "prev": start, "step_size": start + self._plain(group["lr"])}
 
     def _advance(self, p, state, group):
         count(state)
