@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .autograd import no_grad
+from .autograd.checkpoint import tensors_in
 from .tensor import Tensor
 
 
@@ -45,6 +46,8 @@ def summary(model, *inputs) -> Summary:
     """
     import tinydl
 
+    from .nn.module import evaluating
+
     if not inputs:
         raise ValueError("summary: give an input or its shape, such as summary(model, (1, 1, 28, 28))")
     device = next((p.device for p in model.parameters()), None)
@@ -53,7 +56,7 @@ def summary(model, *inputs) -> Summary:
 
     def watch(path, layer):
         def hook(module, args, out):
-            first = out if isinstance(out, Tensor) else next((o for o in out if isinstance(o, Tensor)), None)
+            first = next(tensors_in(out), None)
             shape = tuple(first.shape) if first is not None else ()
             own = [p for p in module.parameters() if id(p) not in seen]
             seen.update(map(id, own))
@@ -62,19 +65,15 @@ def summary(model, *inputs) -> Summary:
 
         handles.append(layer.register_forward_hook(hook))
 
-    modes = [(m, m.training) for m in model.modules()]
     for path, layer in model.named_modules():
-        if not list(layer.children()):
+        if not list(layer.children()) or list(layer.parameters(recurse=False)):
             watch(path, layer)
     try:
-        model.eval()
-        with no_grad():
+        with evaluating(model), no_grad():
             model(*inputs)
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in modes:
-            module.training = mode
     parameters = list(model.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
     return Summary(rows, sum(p.numel() for p in parameters), trainable)

@@ -48,17 +48,20 @@ class Tensor:
     __array_priority__ = 1000
 
     def __init__(self, array, requires_grad: bool = False):
-        if isinstance(array, Tensor):
-            array = array.array
-        if not isinstance(array, np.ndarray):
+        shared = array if isinstance(array, Tensor) else None
+        if shared is not None:
+            array = shared.array
+        elif type(array) is not np.ndarray:
             try:
                 of_array(array)
             except TypeError:
                 array = np.asarray(array)
+            if isinstance(array, np.ndarray):
+                array = np.asarray(array)  # a plain array, of a memory map or a matrix, too
         if array.dtype not in dtypes._SUPPORTED:
             dtypes.as_dtype(array.dtype)
         self.array = array
-        self._storage = Storage()
+        self._storage = Storage() if shared is None else shared._storage
         if requires_grad:
             self.requires_grad_()
 

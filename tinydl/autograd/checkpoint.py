@@ -34,11 +34,11 @@ class _Region:
         self.made = []  # (name, shapes and types of outputs) of each node
         self.operands = {}
         self.random = _random_states() if keep_random else None
-        self.given = _versions([t for a in (*args, *kwargs.values()) for t in _tensors(a)])
+        self.given = _versions([t for a in (*args, *kwargs.values()) for t in tensors_in(a)])
 
     def pack(self, node, saved):
         """Keep of the operands all but the arrays."""
-        packed = _Packed(self, self.count, [(None, *operand[1:]) for operand in saved])
+        packed = _Packed(self, self.count, [(id(operand[0]), *operand[1:]) for operand in saved])
         self.made.append((node.name, node.outs))
         leaves = [edge[0].tensor() for edge in node.edges if edge is not None and edge[0].name == "leaf"]
         self.given |= _versions([t for t in leaves if t is not None and id(t._storage) not in self.given])
@@ -76,7 +76,7 @@ class _Region:
                 f"checkpoint: the function did something else when it ran again: {what}; it must not depend on "
                 "what has changed since"
             )
-        self.operands = dict(enumerate(recorder.saved))
+        self.operands = {k: node.saved for k, node in enumerate(recorder.nodes)}
 
 
 class _Packed:
@@ -90,26 +90,34 @@ class _Packed:
         arrays = self.region.operands_of(self.number)
         return [(array, *rest[1:]) for (array, *_), rest in zip(arrays, self.rest)]
 
+    def forget_version(self, array):
+        """`array` is about to be overwritten by the operation that keeps it: the second run will have a copy."""
+        self.rest = [
+            (key, edge, None, 0) if key == id(array) and storage is not None and version == storage.version
+            else (key, edge, storage, version)
+            for key, edge, storage, version in self.rest
+        ]  # fmt: skip
+
 
 class _Recorder:
-    """Takes the operands of the second run, in order."""
+    """Takes the nodes of the second run, in order."""
 
     def __init__(self):
-        self.made, self.saved = [], []
+        self.made, self.nodes = [], []
 
     def pack(self, node, saved):
         self.made.append((node.name, node.outs))
-        self.saved.append(saved)
+        self.nodes.append(node)  # not what it keeps now: a write may yet replace it by copies
         return saved
 
 
-def _tensors(value):
+def tensors_in(value):
     """The tensors in an argument: itself, or within lists, tuples and dicts."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (list, tuple, dict)):
         for v in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(v)
+            yield from tensors_in(v)
 
 
 def _versions(tensors):

@@ -48,10 +48,10 @@ def _place_mixed(op, inputs):
 def _as_array(op, i, x):
     if isinstance(x, Tensor):
         return x.array
+    if isinstance(x, np.generic):  # also np.float64, which is a float of Python's
+        return x.item()
     if x is None or isinstance(x, (int, float)):
         return x
-    if isinstance(x, np.generic):
-        return x.item()
     if type(x) in _BY_ARRAY:
         dtypes.as_dtype(x.dtype)
         return x
@@ -66,6 +66,10 @@ def execute(op, device, arrays, constants):
         out = op.with_kernel(kernel, arrays, constants)
         if out is not NotImplemented:
             return out
+    return _by_body(op, device, arrays, constants)
+
+
+def _by_body(op, device, arrays, constants):
     try:
         return op.with_body(op.body, device.xp, arrays, constants)
     except ValueError as e:
@@ -89,7 +93,7 @@ def observed(op, device, arrays, constants):
     out = NotImplemented if kernel is None else op.with_kernel(kernel, arrays, constants)
     served = out is not NotImplemented
     if not served and not op.fused:
-        out = op.with_body(op.body, device.xp, arrays, constants)
+        out = _by_body(op, device, arrays, constants)
     device.synchronize()
     spent = time.perf_counter() - start
     for observer in observers:

@@ -71,6 +71,7 @@ def _dot(nodes, names):
     for node in nodes:
         name, shape = _label(node, names)
         style = "shape=ellipse style=filled fillcolor=lightblue" if isinstance(node, Leaf) else "shape=box"
+        name = name.replace("\\", "\\\\").replace('"', '\\"')
         lines.append(f'  n{node.number} [label="{name}\\n{shape}" {style}];')
     for node in nodes:
         lines += [f"  n{e[0].number} -> n{node.number};" for e in node.edges if e is not None]

@@ -78,9 +78,11 @@ class _Retain:
         self.tensor = weakref.ref(tensor)
 
     def __call__(self, g):
+        from .graph import add_to_grad
+
         t = self.tensor()
         if t is not None:
-            t.grad = g if t.grad is None else t.grad + g
+            add_to_grad(t, g)
 
 
 def retain(tensor):

@@ -64,6 +64,8 @@ def _overlaps(array):
 
 def writable(x, name):
     """Refuse a write to `x` that could not be right."""
+    if not getattr(x.array.flags, "writeable", True):  # CuPy's always are
+        raise RuntimeError(f"{name}: this tensor lies on a read-only array; clone() it before writing")
     if not x.array.flags.c_contiguous and _overlaps(x.array):
         raise RuntimeError(
             f"{name}: several elements of this tensor (shape {tuple(x.shape)}) share one place in memory, as after "
@@ -127,8 +129,10 @@ def _keep_old(x, node, first):
         if node.number < first:
             continue
         nodes += [edge[0] for edge in node.edges if edge is not None]
-        saved = node.saved if isinstance(node.saved, tuple) else ()
-        for k, (array, edge, storage, version) in enumerate(saved):
+        if not isinstance(node.saved, tuple):  # a checkpoint's: it keeps copies when it runs again
+            node.saved.forget_version(x.array)
+            continue
+        for k, (array, edge, storage, version) in enumerate(node.saved):
             if array is x.array and storage is not None and version == storage.version:
                 copy = array.copy() if copy is None else copy
                 node.saved = (*node.saved[:k], (copy, edge, None, 0), *node.saved[k + 1 :])

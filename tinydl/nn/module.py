@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..autograd import no_grad
@@ -236,6 +237,18 @@ class Module(Tree):
             lines.append(f"({name}): " + repr(part).replace("\n", "\n  "))
         body = "".join(f"\n  {line}" for line in lines) + "\n" if lines else ""
         return f"{type(self).__name__}({body})"
+
+
+@contextmanager
+def evaluating(model):
+    """Within it the model is in evaluation mode; then each of its modules is in its own mode again."""
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def clear_grad(p: Tensor, set_to_none: bool) -> None:

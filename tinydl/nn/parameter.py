@@ -20,8 +20,4 @@ class Parameter(Tensor):
                 raise TypeError(
                     f"Parameter: expected a tensor, got {type(data).__name__}; make one by tinydl.tensor(...)"
                 ) from None
-        super().__init__(data)
-        if isinstance(data, Tensor):
-            self._storage = data._storage
-        if requires_grad:
-            self.requires_grad_()
+        super().__init__(data, requires_grad)

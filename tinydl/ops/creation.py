@@ -6,6 +6,7 @@ Each takes dtype (default: of the values, floating ones the default type), devic
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
@@ -54,7 +55,8 @@ def _natural(array):
     if array.dtype.kind == "f":
         return dtypes.get_default_dtype()
     if array.dtype.kind in "OUSc":
-        raise TypeError(f"tensor: expected numbers, got {array.dtype}")
+        kind = {"O": "objects that are none", "c": "complex ones"}.get(array.dtype.kind, "strings")
+        raise TypeError(f"tensor: expected real numbers, got {kind}")
     return None
 
 
@@ -93,7 +95,10 @@ def _shape(name, size):
     """The sizes given as separate numbers or as one sequence."""
     if len(size) == 1 and not hasattr(size[0], "__index__"):
         size = size[0]
-    shape = tuple(n.__index__() for n in size)
+    try:
+        shape = tuple(operator.index(n) for n in size)
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be integers, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: sizes must not be negative, got {shape}")
     return shape

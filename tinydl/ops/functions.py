@@ -59,13 +59,9 @@ erfc = unary(
     lambda g, x: -g * exp(-x * x) / HALF_ROOT_PI,
     special="erfc",
 )
-erfinv = unary(
-    "erfinv", "Inverse of erf.", lambda g, y: g * exp(y * y) * HALF_ROOT_PI, special="erfinv"
-)
+erfinv = unary("erfinv", "Inverse of erf.", lambda g, y: g * exp(y * y) * HALF_ROOT_PI, special="erfinv")
 lgamma = unary("lgamma", "Logarithm of |gamma(x)|.", lambda g, x: g * digamma(x), special="gammaln")
-digamma = unary(
-    "digamma", "Derivative of lgamma.", lambda g, x: g * polygamma(1, x), special="digamma"
-)
+digamma = unary("digamma", "Derivative of lgamma.", lambda g, x: g * polygamma(1, x), special="digamma")
 
 
 @op(promote=floating)
@@ -130,9 +126,14 @@ def atan2(xp, x: Array, other: Array):
     return xp.arctan2(x, other)
 
 
+def _square_of_radius(x, other):
+    """x^2 + other^2; at the origin, where the angle has no derivative, 1: it comes out as 0."""
+    return where(logical_and(x == 0, other == 0), 1, x * x + other * other)
+
+
 atan2.grads(
-    lambda g, x, other: g * other / (x * x + other * other),
-    lambda g, x, other: -g * x / (x * x + other * other),
+    lambda g, x, other: g * other / _square_of_radius(x, other),
+    lambda g, x, other: -g * x / _square_of_radius(x, other),
 )
 
 
@@ -151,9 +152,7 @@ def logaddexp(xp, x: Array, other: Array):
     return xp.logaddexp(x, other)
 
 
-logaddexp.grads(
-    lambda g, x, other: g * sigmoid(x - other), lambda g, x, other: g * sigmoid(other - x)
-)
+logaddexp.grads(lambda g, x, other: g * sigmoid(x - other), lambda g, x, other: g * sigmoid(other - x))
 
 
 @op(promote=some_tensor(floating))

@@ -86,9 +86,7 @@ def drop(y, x, dims, keepdim):
 
 
 # ---------------------------------------------------------------- sums and means
-def sum(
-    x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None
-) -> Tensor:
+def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum over `dim` (one, several, None for all).  Integers and bools sum as int64."""
     dims = normalize_dims("sum", dim, x.ndim)
     if dtype is None and x.dtype.kind != "f":
@@ -100,26 +98,22 @@ def sum(
     return drop(sum_to(x, kept_shape(x.shape, dims)), x, dims, keepdim)
 
 
-def mean(
-    x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None
-) -> Tensor:
+def mean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Mean over `dim` (one, several, None for all) of a floating tensor."""
     x = _floating("mean", x, dtype)
+    if x.dtype == "float16":  # the sum would overflow
+        return cast(mean(cast(x, dtypes.float32), dim, keepdim), x.dtype)
     count = _count(x, normalize_dims("mean", dim, x.ndim))
     total = sum(x, dim, keepdim)
     return total / count if count else total * math.nan
 
 
-def nansum(
-    x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None
-) -> Tensor:
+def nansum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum over `dim`, NaN counting as 0."""
     return sum(where(isnan(x), 0, x), dim, keepdim, dtype=dtype)
 
 
-def nanmean(
-    x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None
-) -> Tensor:
+def nanmean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Mean over `dim` of the elements that are not NaN."""
     x = _floating("nanmean", x, dtype)
     return nansum(x, dim, keepdim) / sum(~isnan(x), dim, keepdim)
@@ -238,9 +232,7 @@ def refuse_empty(name, x, dims):
     """IndexError where one of `dims` has size 0: of nothing there is no largest."""
     for d in dims:
         if x.shape[d] == 0:
-            raise IndexError(
-                f"{name}: dimension {d} of shape {tuple(x.shape)} has size 0, at least 1 is needed"
-            )
+            raise IndexError(f"{name}: dimension {d} of shape {tuple(x.shape)} has size 0, at least 1 is needed")
 
 
 @op(promote=floating)
@@ -269,9 +261,7 @@ def var_(xp, x: Array, dims, correction):
     """Sum of squared deviations over (count - correction), over `dims`, which stay with size 1."""
     away = x - x.mean(dims, keepdims=True)
     count = math.prod(x.shape[d] for d in dims)
-    return (away * away).sum(dims, keepdims=True) / x.dtype.type(
-        builtins.max(0, count - correction)
-    )
+    return (away * away).sum(dims, keepdims=True) / x.dtype.type(builtins.max(0, count - correction))
 
 
 @op
@@ -340,9 +330,7 @@ def _with_mean(spread, x, dim, unbiased, keepdim, correction):
 
 
 # ---------------------------------------------------------------- norms
-def norm(
-    x: Tensor, p: float | str | None = "fro", dim=None, keepdim=False, *, dtype=None
-) -> Tensor:
+def norm(x: Tensor, p: float | str | None = "fro", dim=None, keepdim=False, *, dtype=None) -> Tensor:
     """The p-norm over `dim` (None: of all): p a number, 'fro' (2), or 'nuc' of matrices."""
     from .vector_norm import vector_norm
 

@@ -32,9 +32,7 @@ def of_vectors(function):
         if x.ndim:
             return function(x, *args, **kwargs)
         out = function(x.reshape(1), *args, **kwargs)
-        return (
-            out.reshape(()) if isinstance(out, Tensor) else type(out)(*[o.reshape(()) for o in out])
-        )
+        return out.reshape(()) if isinstance(out, Tensor) else type(out)(*[o.reshape(()) for o in out])
 
     return lifted
 
@@ -49,9 +47,7 @@ def running(xp, combine, x, dim):
     y = x.copy()
     step = 1
     while step < x.shape[dim]:
-        y[at(dim, slice(step, None))] = combine(
-            y[at(dim, slice(step, None))], y[at(dim, slice(None, -step))]
-        )
+        y[at(dim, slice(step, None))] = combine(y[at(dim, slice(step, None))], y[at(dim, slice(None, -step))])
         step *= 2
     return y
 
@@ -60,10 +56,11 @@ def running(xp, combine, x, dim):
 @op
 def cumsum_(xp, x: Array, dim, reverse=False):
     """Running sum along `dim`, from the end if `reverse`.  x: any shape -> same shape."""
+    wide = "float32" if x.dtype == "float16" else x.dtype  # float16 would lose the small ones
     if not reverse:
-        return xp.cumsum(x, dim, dtype=x.dtype)
+        return xp.cumsum(x, dim, dtype=wide).astype(x.dtype, copy=False)
     back = at(dim, slice(None, None, -1))
-    return xp.ascontiguousarray(xp.cumsum(x[back], dim, dtype=x.dtype)[back])
+    return xp.ascontiguousarray(xp.cumsum(x[back], dim, dtype=wide)[back].astype(x.dtype, copy=False))
 
 
 cumsum_.grads(lambda g, dim, reverse: cumsum_(g, dim, not reverse))
@@ -111,8 +108,7 @@ def shifted(x, dim, reverse, fill):
 recurrence.grads(
     lambda g, a, dim, reverse: recurrence(g, shifted(a, dim, not reverse, 0), dim, not reverse),
     lambda g, a, y, dim, reverse: (
-        recurrence(g, shifted(a, dim, not reverse, 0), dim, not reverse)
-        * shifted(y, dim, reverse, 0)
+        recurrence(g, shifted(a, dim, not reverse, 0), dim, not reverse) * shifted(y, dim, reverse, 0)
     ),
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from copy import deepcopy
 from typing import Any
 
 from ..tensor import Tensor
@@ -41,9 +43,7 @@ class Callback:
         super().__init_subclass__(**kwargs)
         for name in vars(cls):
             if name.startswith("on_") and name.removeprefix("on_") not in EVENTS:
-                raise TypeError(
-                    f"{cls.__name__}.{name}: there is no such event; events are {', '.join(EVENTS)}"
-                )
+                raise TypeError(f"{cls.__name__}.{name}: there is no such event; events are {', '.join(EVENTS)}")
 
 
 class Trainer:
@@ -69,26 +69,27 @@ class Trainer:
     def fit(self, epochs: int) -> list[dict[str, float]]:
         """Train until `epochs` epochs have been finished in all; returns the history, a row for each."""
         self.epochs, self.error = epochs, None
-        self._emit("fit_begin")
-        try:
-            while self.epoch < epochs:
-                self._run_epoch()
-        except Stop:
-            pass
-        except BaseException as e:
-            self.error = e
-            raise
-        finally:
-            self._emit("fit_end")
+        with ExitStack() as last:
+            for callback in reversed(self.callbacks):  # each is told of the end, even if others fail
+                last.callback(callback.on_fit_end, self)
+            try:
+                self._emit("fit_begin")
+                while self.epoch < epochs:
+                    self._run_epoch()
+            except Stop:
+                pass
+            except BaseException as e:
+                self.error = e
+                raise
         return self.history
 
     def _run_epoch(self):
         self._emit("epoch_begin")
         totals = Means()
-        for self.batch in self.batches:
-            self.metrics = self.step(self.batch)
+        for batch in self.batches:
+            self.batch, self.metrics = batch, self.step(batch)
             self.iteration += 1
-            totals.add(self.metrics, batch_length(self.batch))
+            totals.add(self.metrics, batch_length(batch))
             self._emit("step_end")
         self.metrics = totals.means()
         self.epoch += 1
@@ -102,8 +103,14 @@ class Trainer:
             self.history[-1].update(metrics)
 
     def _emit(self, event):
+        stop = None
         for callback in self.callbacks:
-            getattr(callback, f"on_{event}")(self)
+            try:
+                getattr(callback, f"on_{event}")(self)
+            except Stop as e:  # the others are told first: a checkpoint must not miss the last epoch
+                stop = e
+        if stop is not None:
+            raise stop
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides how training goes on: step, order of data, random numbers, callbacks."""
@@ -120,14 +127,22 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
-        from ..random import set_rng_state
-
+        """Go on where `state_dict` was taken.  What does not fit is refused, and the trainer stays as it was."""
         if len(state["callbacks"]) != len(self.callbacks):
             raise ValueError(
                 f"Trainer.load_state_dict: the checkpoint has {len(state['callbacks'])} callbacks, "
                 f"this trainer {len(self.callbacks)}; build it as it was when the run began"
             )
+        before = deepcopy(self.state_dict())
+        try:
+            self._load(state)
+        except BaseException:
+            self._load(before)
+            raise
+
+    def _load(self, state):
+        from ..random import set_rng_state
+
         self.step.load_state_dict(state["step"])
         if state["batches"] is not None:
             self.batches.load_state_dict(state["batches"])

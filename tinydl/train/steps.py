@@ -8,6 +8,7 @@ from typing import Any
 from .. import metrics
 from ..autograd import no_grad
 from ..nn import functional as F
+from ..nn.module import evaluating
 from ..tensor import Tensor
 from .loop import Means, batch_length
 
@@ -30,8 +31,7 @@ class Step:
         parts = self._parts()
         if set(parts) != set(state):
             raise ValueError(
-                f"{type(self).__name__}.load_state_dict: expected states of {sorted(parts)}, "
-                f"got {sorted(state)}"
+                f"{type(self).__name__}.load_state_dict: expected states of {sorted(parts)}, got {sorted(state)}"
             )
         for name, part in parts.items():
             part.load_state_dict(state[name])
@@ -76,27 +76,19 @@ def predict(model, batches: Iterable) -> tuple[Tensor, Tensor]:
     """The model's scores for all batches, in evaluation mode, and the targets: (N, C) and (N,) on the CPU."""
     import tinydl
 
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         pairs = [(model(x).cpu(), t.cpu()) for x, t in (to_device_of(model, b) for b in batches)]
-    finally:
-        model.train(was_training)
     return tuple(tinydl.cat(parts) for parts in zip(*pairs))
 
 
 @no_grad()
 def evaluate(model, batches: Iterable, loss: Callable = F.cross_entropy) -> dict[str, float]:
     """Mean loss and accuracy of a classifier on batches it does not learn from."""
-    was_training = model.training
-    model.eval()
     totals = Means()
-    try:
+    with evaluating(model):
         for batch in batches:
             x, target = to_device_of(model, batch)
             scores = model(x)
             figures = {"loss": loss(scores, target).item(), "accuracy": metrics.accuracy(scores, target)}
             totals.add(figures, batch_length(batch))
-    finally:
-        model.train(was_training)
     return totals.means()

@@ -3,6 +3,7 @@
 import sys
 
 from .. import data
+from . import checkpoint
 
 # One module under both names: a second copy would have classes of its own.
 sys.modules.update(
