@@ -95,8 +95,7 @@ class DataLoader:
             return len(self._index_sampler)
         if not isinstance(self.dataset, Sized):
             raise TypeError(
-                f"DataLoader: {type(self.dataset).__name__} has no __len__, so the number of "
-                "batches is not known"
+                f"DataLoader: {type(self.dataset).__name__} has no __len__, so the number of batches is not known"
             )
         n, size = len(self.dataset), self.batch_size or 1
         return n // size if self.drop_last else -(-n // size)
@@ -116,8 +115,7 @@ class DataLoader:
         keys = ("seed", "epoch", "position")
         if set(state) != set(keys) or not all(type(v) is int and v >= 0 for v in state.values()):
             raise ValueError(
-                "DataLoader.load_state_dict: expected integers >= 0 for seed, epoch and position, "
-                f"got {state}"
+                f"DataLoader.load_state_dict: expected integers >= 0 for seed, epoch and position, got {state}"
             )
         if self._workers is not None:  # they know another seed
             self._workers.close()
@@ -160,9 +158,7 @@ class DataLoader:
         self._place = self._next_epoch, 0
 
     def _fetcher(self, stop) -> Fetcher:
-        return Fetcher(
-            self.dataset, self.collate_fn, self._batched, self.drop_last, self._seed, stop
-        )
+        return Fetcher(self.dataset, self.collate_fn, self._batched, self.drop_last, self._seed, stop)
 
     def _start_workers(self) -> Workers:
         """The workers kept from the last epoch, or new ones."""
@@ -186,9 +182,7 @@ def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
     if timeout < 0:
         raise ValueError(f"DataLoader: timeout must be >= 0 seconds, got {timeout}")
     if num_workers == 0 and (prefetch_factor is not None or persistent_workers):
-        raise ValueError(
-            "DataLoader: prefetch_factor and persistent_workers need workers: num_workers > 0"
-        )
+        raise ValueError("DataLoader: prefetch_factor and persistent_workers need workers: num_workers > 0")
     if prefetch_factor is not None:
         _positive("DataLoader", "prefetch_factor", prefetch_factor)
 
@@ -201,13 +195,17 @@ def _check_order(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last
                 "DataLoader: an IterableDataset comes in its own order; shuffle, sampler and "
                 "batch_sampler need items by index"
             )
+    elif not hasattr(dataset, "__getitem__") or (sampler is batch_sampler is None and not hasattr(dataset, "__len__")):
+        raise TypeError(
+            "DataLoader: expected a dataset with __getitem__ and __len__, or an IterableDataset, "
+            f"got {type(dataset).__name__}"
+        )
     if sampler is not None and shuffle:
         raise ValueError("DataLoader: give a sampler or shuffle=True, not both")
     if batch_sampler is not None:
         if batch_size != 1 or shuffle or sampler is not None or drop_last:
             raise ValueError(
-                "DataLoader: batch_sampler decides about batch_size, shuffle, sampler and "
-                "drop_last; leave them out"
+                "DataLoader: batch_sampler decides about batch_size, shuffle, sampler and drop_last; leave them out"
             )
     elif batch_size is not None:
         _positive("DataLoader", "batch_size", batch_size)

@@ -42,9 +42,7 @@ class TensorDataset(Dataset):
     def __init__(self, *tensors: Tensor):
         if len({len(t) for t in tensors}) != 1:
             shapes = ", ".join(str(tuple(t.shape)) for t in tensors) or "no tensor"
-            raise ValueError(
-                f"TensorDataset: expected tensors with the same first dimension, got {shapes}"
-            )
+            raise ValueError(f"TensorDataset: expected tensors with the same first dimension, got {shapes}")
         self.tensors = tensors
 
     def __getitem__(self, index) -> tuple:

@@ -118,22 +118,16 @@ class SubsetRandomSampler(_RandomOrder):
 class WeightedRandomSampler(_RandomOrder):
     """`num_samples` indices, drawn in proportion to `weights` (which need not sum to one)."""
 
-    def __init__(
-        self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator=None
-    ):
+    def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator=None):
         w = np.asarray(weights, np.float64)
         super().__init__(w, generator)
         name = "WeightedRandomSampler"
         self.num_samples = _positive(name, "num_samples", num_samples)
         if w.ndim != 1 or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
-            raise ValueError(
-                f"{name}: weights must be a vector of finite numbers >= 0, not all 0, "
-                f"got shape {w.shape}"
-            )
+            raise ValueError(f"{name}: weights must be a vector of finite numbers >= 0, not all 0, got shape {w.shape}")
         if not replacement and num_samples > np.count_nonzero(w):
             raise ValueError(
-                f"{name}: {num_samples} samples without replacement, "
-                f"but only {np.count_nonzero(w)} weights above 0"
+                f"{name}: {num_samples} samples without replacement, but only {np.count_nonzero(w)} weights above 0"
             )
         self.weights, self.replacement = w, replacement
 

@@ -19,9 +19,7 @@ _here = threading.local()
 
 def _rng(seed: int, epoch: int, stream: int, index: int = 0) -> np.random.Generator:
     words = lambda *values: np.array([v % 2**64 for v in values], np.uint64)
-    return np.random.Generator(
-        np.random.Philox(key=words(seed, epoch), counter=words(0, 0, index, stream))
-    )
+    return np.random.Generator(np.random.Philox(key=words(seed, epoch), counter=words(0, 0, index, stream)))
 
 
 def draw_seed(generator=None) -> int:

@@ -56,9 +56,7 @@ class Job(NamedTuple):
 class Fetcher:
     """Loads a job's items and collates them; one serves all threads."""
 
-    def __init__(
-        self, dataset, collate_fn: Callable, batched: bool, drop_last: bool, seed: int, stop
-    ):
+    def __init__(self, dataset, collate_fn: Callable, batched: bool, drop_last: bool, seed: int, stop):
         self.dataset, self.collate_fn, self.batched = dataset, collate_fn, batched
         self.drop_last, self.seed, self.stop = drop_last, seed, stop
         self._run = None

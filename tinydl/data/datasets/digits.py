@@ -1,86 +1,15 @@
-"""Data sets of images with labels: the handwritten digits of scikit-learn, MNIST, Fashion-MNIST."""
+"""Small grey images with labels: the handwritten digits of scikit-learn, MNIST, Fashion-MNIST."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from ..tensor import Tensor
-from . import sources
-from .dataset import Dataset
-from .idx import read_idx
-from .seeding import order_rng
-from .transforms import ToTensor
-
-_TO_TENSOR = ToTensor()
-
-
-class LabelledImages(Dataset):
-    """Grey images with class numbers; item i is (image, label).
-
-    images     (N, H, W) uint8           labels   (N,) numbers of `classes`
-    transform  gets the image (H, W); without one, `ToTensor`: float32 (1, H, W) in [0, 1]
-    target_transform  gets the label, an int
-    `data` and `targets` are tensors on the same memory.
-    """
-
-    classes: Sequence[str] = tuple("0123456789")
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        transform: Callable | None = None,
-        target_transform: Callable | None = None,
-        classes: Sequence[str] | None = None,
-    ):
-        self.classes = self.classes if classes is None else classes
-        if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
-            raise ValueError(
-                f"{type(self).__name__}: expected uint8 images (N, H, W) and labels (N,), got "
-                f"{images.dtype} {images.shape} and {labels.shape}"
-            )
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise ValueError(
-                f"{type(self).__name__}: labels must be 0 ... {len(self.classes) - 1}, "
-                f"got {labels.min()} ... {labels.max()}"
-            )
-        self.data, self.targets = Tensor(images), Tensor(labels.astype(np.int64))
-        self.transform, self.target_transform = transform, target_transform
-
-    def __len__(self) -> int:
-        return len(self.data.array)
-
-    def __getitem__(self, index: int):
-        image, label = self.data.array[index], int(self.targets.array[index])
-        image = (self.transform or _TO_TENSOR)(image)
-        return image, self.target_transform(label) if self.target_transform else label
-
-    def collated(self, indices: Sequence[int]) -> list[Tensor] | None:
-        if self.transform or self.target_transform:
-            return None
-        images, labels = (t.array[list(indices)] for t in (self.data, self.targets))
-        return [Tensor(images[:, None] / np.float32(255)), Tensor(labels)]
-
-    def _part(self, indices: np.ndarray) -> LabelledImages:
-        """A set of its own with the items at `indices`."""
-        images, labels = self.data.array[indices], self.targets.array[indices]
-        return LabelledImages(images, labels, self.transform, self.target_transform, self.classes)
-
-
-def _held_out(labels: np.ndarray, test: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (train, test): `test` random ones, each class in its proportion, and the others.
-
-    Shuffled and sorted by class, every (N / test)-th is taken.
-    """
-    if not 0 < test < len(labels):
-        raise ValueError(f"held out: expected 0 < test < {len(labels)} items, got {test}")
-    order = order_rng(seed, 0).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    taken = np.arange(test) * len(labels) // test
-    return np.sort(np.delete(order, taken)), np.sort(order[taken])
+from .. import sources
+from ..idx import read_idx
+from .labelled import LabelledImages, stratified
 
 
 class Digits(LabelledImages):
@@ -106,7 +35,7 @@ class Digits(LabelledImages):
             raise ImportError("Digits: needs scikit-learn: pip install 'tinydl[data]'") from error
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-        chosen = _held_out(digits.target, 360, seed)[0 if train else 1]
+        chosen = stratified(digits.target, 360, seed)[0 if train else 1]
         super().__init__(images[chosen], digits.target[chosen], transform, target_transform)
 
 
@@ -140,9 +69,7 @@ class MNIST(LabelledImages):
             array = read_idx(path)
             if array.dtype != np.uint8 or array.shape[1:] != shape or array.ndim != 1 + len(shape):
                 expected = ", ".join(map(str, ("N", *shape)))
-                raise ValueError(
-                    f"{path}: expected uint8 ({expected}), got {array.dtype} {array.shape}"
-                )
+                raise ValueError(f"{path}: expected uint8 ({expected}), got {array.dtype} {array.shape}")
             if kind.startswith("labels") and len(array) and array.max() >= len(cls.classes):
                 raise ValueError(f"{path}: a label is {array.max()}, of {len(cls.classes)} classes")
             arrays.append(array)
@@ -175,8 +102,8 @@ class MNIST(LabelledImages):
     ) -> tuple[LabelledImages, LabelledImages]:
         """(train, test): the 10,000 test images divided, each class in its proportion."""
         whole = cls(root, False, transform, target_transform, download)
-        train, held_out = _held_out(whole.targets.array, test, seed)
-        return whole._part(train), whole._part(held_out)
+        train, testing = stratified(whole.targets.array, test, seed)
+        return whole._part(train), whole._part(testing)
 
 
 class FashionMNIST(MNIST):
