@@ -19,7 +19,6 @@ SHARES = {  # what gives its argument's memory back though it is no view: places
     "alias",
     "scaled_gradient",
     "pieces",
-    "cast",
 }
 
 
