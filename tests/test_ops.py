@@ -11,6 +11,7 @@ import tinydl.nn.functional as F
 from tinydl.autograd import grad
 from tinydl.autograd.graph import OPS
 from tinydl.device import CPU
+from tinydl.kernels import cpu
 from tinydl.tensor import Tensor, wrap
 from tinydl.testing import gradcheck
 
@@ -125,6 +126,11 @@ def test_nothing_is_mutated_and_only_views_share_memory(name, sample):
 
 
 # ---------------------------------------------------------------- kernels
+def test_every_kernel_has_a_sample_that_it_must_serve():
+    served = {name for name in SAMPLES if any(s.kernel for s in SAMPLES[name])}
+    assert set(cpu.KERNELS) & set(DECLARED) <= served
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name, sample", [p for p in EVERY if p.values[1].kernel])
 def test_the_kernel_serves_and_gives_what_the_body_gives(name, sample, dtype, monkeypatch):
