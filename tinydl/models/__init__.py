@@ -1,3 +1,8 @@
 """Networks, each in a file of its own; how they are trained is not their affair."""
 
+from . import mtcnn
 from .lenet import LeNet
+from .mtcnn import ONet, PNet, RNet
+from .resnet import ResNet, resnet18, resnet34, resnet50
+from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
+from .vgg import VGG, vgg11, vgg16
