@@ -61,6 +61,9 @@ SAMPLES = {
         Sample(normal(0, 3), normal(3, 2)),
         Sample(normal(2, 0), normal(0, 3)),
         Sample(integers(5, 2, 3), integers(5, 3)),
+        # large enough for the kernel; one has to be rearranged
+        Sample(normal(66, 64), normal(64, 66), kernel=True),
+        Sample(normal(2, 65, 64), normal(2, 66, 64).swapaxes(1, 2), kernel=True),
     ],
     "det": [Sample(BATCH), Sample(normal(0, 2, 2)), Sample(np.diag([2.0, 0.0, 3.0]), order=1)],
     "slogdet": [Sample(BATCH)],
