@@ -153,6 +153,15 @@ def test_what_is_overwritten_after_a_checkpoint_kept_it_is_refused():
         autograd.checkpoint(region, leaf(3.0)).sum().backward()
 
 
+def test_a_view_whose_base_was_written_comes_into_a_checkpoint():
+    x = leaf(0.5, 2.0)
+    y = x * 1
+    view = y.view(2, 1)
+    y.sin_()
+    autograd.checkpoint(lambda a: a * a, view).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.sin(2 * x.numpy(force=True)), rtol=1e-6)
+
+
 def test_checkpoints_nest():
     def inner(x):
         return (x * x).sin().exp()

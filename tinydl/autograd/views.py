@@ -33,8 +33,12 @@ def refresh(view):
         )
     rewrites = view._storage.rewrites
     view._rewrites = rewrites  # first: the base may itself ask
-    with enable_grad():
-        view._edge = _follow(view._base, view._chain)._edge
+    packing, state.packing = state.packing, None  # a checkpoint that asks would not do it again
+    try:
+        with enable_grad():
+            view._edge = _follow(view._base, view._chain)._edge
+    finally:
+        state.packing = packing
 
 
 @op
