@@ -111,7 +111,7 @@ REFUSES = {
         ((_zeros(1, 3, 8, 8), _zeros(4, 3, 3, 3)), {"padding": -1}, "padding must be at least 0, got -1"),
         ((_zeros(1, 3, 8, 8), _zeros(4, 3, 3, 3)), {"padding": "same", "stride": 2}, "padding='same' needs stride 1"),
         ((_zeros(1, 3, 8, 8), _zeros(4, 3, 3, 3)), {"padding": "full"}, "'valid' or 'same', got 'full'"),
-        ((_zeros(1, 3, 8, 8), _zeros(4, 3, 3, 3).astype("d")), {}, "one dtype, got float32 and float64"),
+        ((_zeros(1, 3, 8, 8), _zeros(4, 3, 3, 3).astype("d")), {}, "one dtype, got input float32, weight float64"),
         ((_zeros(1, 3, 8, 8), None), {}, "conv2d: weight must be a tensor, got NoneType"),
     ],
     "conv_transpose1d": [

@@ -129,7 +129,8 @@ def draw_mistakes(images, scores, targets, classes: Sequence[str], most: int = 2
     predicted = p.argmax(1)
     wrong = np.nonzero(predicted != targets)[0]
     chosen = wrong[np.argsort(-p[wrong, predicted[wrong]])][:most]
-    title = f"The worst of {len(wrong)} mistakes among {len(targets)} images"
+    some = "The worst of" if len(chosen) < len(wrong) else "All"
+    title = f"{some} {len(wrong)} mistakes among {len(targets)} images"
     if not len(wrong):
         chosen = np.argsort(p.max(1))[:most]
         title = f"No mistakes among {len(targets)} images; the least certain answers"

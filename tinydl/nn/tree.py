@@ -61,9 +61,8 @@ class Tree:
             raise KeyError(f"{mine}: a name must not be empty nor hold '.', got {name!r}")
         kind, what = TABLES[table]
         if value is not None and not isinstance(value, kind):
-            raise TypeError(
-                f"{mine}: {name!r} is a {what}; expected a {kind.__name__} or None, got {type(value).__name__}"
-            )
+            expected = "Module" if kind is Tree else kind.__name__
+            raise TypeError(f"{mine}: {name!r} is a {what}; expected a {expected} or None, got {type(value).__name__}")
 
     def _register_entry(self, table, name, value):
         self._check_entry(table, name, value)

@@ -32,7 +32,7 @@ def _check_batch(name, input, target):
 def _check_classes(name, target, C, ignore_index=None):
     """IndexError for a class that is none of the C; a GPU is not waited for to look."""
     if target.dtype.name not in ("int64", "uint8"):
-        raise RuntimeError(f"{name}: expected int64 classes, got {target.dtype}")
+        raise RuntimeError(f"{name}: expected int64 classes, got {target.dtype}; convert with .long()")
     if target.device.type != "cpu":
         return
     outside = (target < 0) | (target >= C)
@@ -45,13 +45,9 @@ def _check_classes(name, target, C, ignore_index=None):
 
 def _check_weight(name, weight, input, C):
     if weight is not None and weight.dtype != input.dtype:
-        raise RuntimeError(
-            f"{name}: weight must have the input's dtype, {input.dtype}, got {weight.dtype}"
-        )
+        raise RuntimeError(f"{name}: weight must have the input's dtype, {input.dtype}, got {weight.dtype}")
     if weight is not None and tuple(weight.shape) != (C,):
-        raise RuntimeError(
-            f"{name}: expected a weight for each of {C} classes, got shape {tuple(weight.shape)}"
-        )
+        raise RuntimeError(f"{name}: expected a weight for each of {C} classes, got shape {tuple(weight.shape)}")
 
 
 def _channels_last(weight, ndim):
@@ -83,9 +79,7 @@ def nll_loss_(x: Array, target: Array, weight: Array | None, ignore_index, reduc
 
 
 @fused
-def cross_entropy_(
-    x: Array, target: Array, weight: Array | None, ignore_index, reduction, label_smoothing
-):
+def cross_entropy_(x: Array, target: Array, weight: Array | None, ignore_index, reduction, label_smoothing):
     """-log softmax(x) at the target class, weighted.  x: (N, C, *), target: (N, *)."""
     logp = log_softmax(x, 1)
     picked, share = _chosen(logp, target, weight, ignore_index)
@@ -145,13 +139,11 @@ def cross_entropy(
     soft = input.shape == target.shape
     if soft and not target.is_floating_point():
         raise RuntimeError(
-            f"{name}: a target in the shape of input holds probabilities and must be floating, "
-            f"got {target.dtype}"
+            f"{name}: a target in the shape of input holds probabilities and must be floating, got {target.dtype}"
         )
     if soft and ignore_index >= 0:
         raise RuntimeError(
-            f"{name}: ignore_index={ignore_index} needs class indices as target; these are "
-            "probabilities"
+            f"{name}: ignore_index={ignore_index} needs class indices as target; these are probabilities"
         )
     if not soft:
         _check_batch(name, input, target)
@@ -238,8 +230,7 @@ def multilabel_margin_loss(
     x = _rows(name, input)
     if input.shape != target.shape:
         raise RuntimeError(
-            f"{name}: target must have the shape of input {tuple(input.shape)}, got "
-            f"{tuple(target.shape)}"
+            f"{name}: target must have the shape of input {tuple(input.shape)}, got {tuple(target.shape)}"
         )
     y = target.reshape(x.shape)
     C = x.shape[1]

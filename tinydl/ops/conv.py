@@ -150,9 +150,7 @@ def _window_transpose(name, n, size, stride, padding, output_padding, dilation, 
         for o, s, p, r, k, e in zip(out, stride, padding, dilation, size, extra)
     )
     if min(image) < 1:
-        raise RuntimeError(
-            f"{name}: input {out} gives an output of size {image}; use less padding ({padding})"
-        )
+        raise RuntimeError(f"{name}: input {out} gives an output of size {image}; use less padding ({padding})")
     return Window(size, stride, padding, dilation, groups, image, out)
 
 
@@ -173,26 +171,20 @@ def _check(name, n, input, weight, bias, groups, transposed):
         raise RuntimeError(f"{name}: the kernel must not be empty {shapes}")
     if weight.shape[0] % groups or not weight.shape[0]:
         raise RuntimeError(
-            f"{name}: weight's first size, {weight.shape[0]}, must be a positive multiple of groups "
-            f"{shapes}"
+            f"{name}: weight's first size, {weight.shape[0]}, must be a positive multiple of groups {shapes}"
         )
     channels = input.shape[-n - 1]
     expected = weight.shape[0] if transposed else weight.shape[1] * groups
     if channels != expected:
-        raise RuntimeError(
-            f"{name}: input has {channels} channels, weight expects {expected} {shapes}"
-        )
+        raise RuntimeError(f"{name}: input has {channels} channels, weight expects {expected} {shapes}")
     outputs = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None and tuple(bias.shape) != (outputs,):
-        raise RuntimeError(
-            f"{name}: bias must have shape ({outputs},), got {tuple(bias.shape)} {shapes}"
-        )
-    types = {str(t.dtype) for t in (input, weight, bias) if t is not None}
-    if len(types) > 1:
-        raise RuntimeError(
-            f"{name}: input, weight and bias must have one dtype, got {' and '.join(sorted(types))}; "
-            "convert with .to(dtype)"
-        )
+        raise RuntimeError(f"{name}: bias must have shape ({outputs},), got {tuple(bias.shape)} {shapes}")
+    tensors = {"input": input, "weight": weight, "bias": bias}
+    types = {k: str(t.dtype) for k, t in tensors.items() if t is not None}
+    if len(set(types.values())) > 1:
+        got = ", ".join(f"{k} {t}" for k, t in types.items())
+        raise RuntimeError(f"{name}: expected tensors of one dtype, got {got}; convert with .to(dtype)")
 
 
 def _convolve(name, n, input, weight, bias, stride, padding, dilation, groups):
@@ -205,9 +197,7 @@ def _convolve(name, n, input, weight, bias, stride, padding, dilation, groups):
     return restored(conv(x, weight, bias, window))
 
 
-def _convolve_transpose(
-    name, n, input, weight, bias, stride, padding, output_padding, groups, dilation
-):
+def _convolve_transpose(name, n, input, weight, bias, stride, padding, output_padding, groups, dilation):
     _check(name, n, input, weight, bias, groups, transposed=True)
     window = _window_transpose(
         name, n, tuple(weight.shape[2:]), hashable(stride), hashable(padding), hashable(output_padding),

@@ -32,10 +32,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     if input.numel() and input.device.type == "cpu":
         low, high = input.min().item(), input.max().item()
         if low < 0 or high >= num_classes:
-            raise RuntimeError(
-                f"one_hot: classes must lie in [0, {num_classes - 1}], got "
-                f"{low if low < 0 else high}"
-            )
+            raise RuntimeError(f"one_hot: classes must lie in [0, {num_classes - 1}], got {low if low < 0 else high}")
     return (input.unsqueeze(-1) == arange(num_classes, device=input.device)).to("int64")
 
 
@@ -73,10 +70,7 @@ def _rows(name, index, weight, padding_idx, scale_grad_by_freq, real=None):
     if weight.ndim != 2:
         raise RuntimeError(f"{name}: weight must be 2-d, got shape {tuple(weight.shape)}")
     if padding_idx is not None and not -len(weight) <= padding_idx < len(weight):
-        raise AssertionError(
-            f"{name}: padding_idx must lie within the {len(weight)} rows of weight, got "
-            f"{padding_idx}"
-        )
+        raise AssertionError(f"{name}: padding_idx must lie within the {len(weight)} rows of weight, got {padding_idx}")
     check_index(name, index, len(weight), 0, negative=False)
     y = take_at(weight, [index], (0,))
     if weight.requires_grad and (padding_idx is not None or scale_grad_by_freq):
@@ -156,9 +150,7 @@ def embedding_bag(
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode must be 'sum', 'mean' or 'max', got {mode!r}")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(
-            f"embedding_bag: per_sample_weights need mode 'sum', got {mode!r}"
-        )
+        raise NotImplementedError(f"embedding_bag: per_sample_weights need mode 'sum', got {mode!r}")
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         raise ValueError(
             f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the "
@@ -179,9 +171,7 @@ def embedding_bag(
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
     if input.ndim == 1:
-        input, per_sample_weights, real = _as_rows(
-            input, per_sample_weights, offsets, include_last_offset
-        )
+        input, per_sample_weights, real = _as_rows(input, per_sample_weights, offsets, include_last_offset)
     else:
         real = input == input
     if padding_idx is not None and weight.ndim == 2:
@@ -206,6 +196,14 @@ def _pooled(rows, real, mode):
 # ---------------------------------------------------------------- linear maps
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
+    for argument, t in (("input", input), ("weight", weight)):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"linear: expected a tensor as {argument}, got {type(t).__name__}; make one by tensor(...)")
+    if input.dtype != weight.dtype:
+        raise RuntimeError(
+            f"linear: expected tensors of one dtype, got input {input.dtype}, weight {weight.dtype}; "
+            "convert with .to(dtype)"
+        )
     if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: input {tuple(input.shape)} ends in {tuple(input.shape[-1:])}, weight "
@@ -216,9 +214,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is None:
         return y
     if weight.ndim == 2 and tuple(bias.shape) not in ((weight.shape[0],), (1,), ()):
-        raise RuntimeError(
-            f"linear: expected bias of shape ({weight.shape[0]},), got {tuple(bias.shape)}"
-        )
+        raise RuntimeError(f"linear: expected bias of shape ({weight.shape[0]},), got {tuple(bias.shape)}")
     return y + bias
 
 
@@ -232,8 +228,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         )
     if weight.ndim != 3 or tuple(weight.shape[1:]) != (input1.shape[-1], input2.shape[-1]):
         raise RuntimeError(
-            f"bilinear: expected weight (O, {input1.shape[-1]}, {input2.shape[-1]}), got "
-            f"{tuple(weight.shape)}"
+            f"bilinear: expected weight (O, {input1.shape[-1]}, {input2.shape[-1]}), got {tuple(weight.shape)}"
         )
     O, H1, H2 = weight.shape
     a, b = input1.reshape(-1, H1), input2.reshape(-1, 1, H2)

@@ -64,20 +64,16 @@ class Optimizer:
             if name not in (*_IMPLEMENTATION, "differentiable"):
                 raise TypeError(f"{self._name}: unexpected argument {name!r}")
         self.differentiable = bool(implementation.get("differentiable"))
-        if isinstance(params, Tensor | dict | str):
+        if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
+            advice = "give its parameters()" if hasattr(params, "parameters") else "write [params] for a single one"
             raise TypeError(
                 f"{self._name}: expected an iterable of tensors or of groups (dicts), "
-                f"got {type(params).__name__}; write [params] for a single one"
+                f"got {type(params).__name__}; {advice}"
             )
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self._hooks: dict[str, list] = defaultdict(list)
-        if not isinstance(params, Iterable):
-            raise TypeError(
-                f"{self._name}: expected an iterable of tensors or of groups (dicts), got {type(params).__name__}"
-                + "; give its parameters()" * hasattr(params, "parameters")
-            )
         groups = list(params)
         if not groups:
             raise ValueError(f"{self._name}: got no parameters to optimize")
