@@ -23,7 +23,8 @@ def taps(window) -> np.ndarray:
         # both tables side by side: taps (t, k) and outputs (p, o), each flattened
         before, here = flat[:, None, :, None], here[None, :, None, :]
         flat = np.where((before < 0) | (here < 0), -1, before * size + here)
-        flat = flat.reshape(flat.shape[0] * flat.shape[1], -1)
+        T, t, P, p = flat.shape
+        flat = flat.reshape(T * t, P * p)
     flat.flags.writeable = False
     return flat
 

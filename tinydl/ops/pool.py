@@ -194,7 +194,10 @@ def _bins(name, n, input, output_size):
         output_size = tuple(i if o is None else o for o, i in zip(output_size, image))
     elif output_size is None:
         output_size = image
-    return Bins(image, ints(name, "output_size", output_size, n, 0))
+    out = ints(name, "output_size", output_size, n, 0)
+    if prod(out) >= 2**31:
+        raise RuntimeError(f"{name}: output_size must have less than 2**31 elements, got {out}")
+    return Bins(image, out)
 
 
 def _adaptive_max_pool(name, n, input, output_size, return_indices):
