@@ -282,7 +282,7 @@ def test_checkpoint_keeps_the_previous_one(tmp_path):
         "checkpoint.safetensors",
     ]
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="(?s)damaged.*before it is .*previous.safetensors"):
+    with pytest.raises(ValueError, match="(?s)damaged.*the checkpoint before it, rename .*previous.safetensors"):
         checkpoint.load()
 
 

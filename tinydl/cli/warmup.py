@@ -74,6 +74,10 @@ def calls() -> dict[str, Call]:
         conv.conv2d(x, w).sum().backward()
         conv.conv_transpose2d(x, w).sum().backward()
 
+    def multiply(dtype):
+        x = ones(72, 72, dtype=dtype)  # smaller ones are left to NumPy
+        (x @ x).sum().backward()
+
     def unpool(x):
         return pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2)
 
@@ -85,6 +89,7 @@ def calls() -> dict[str, Call]:
 
     return {
         "convolution": convolve,
+        "matrix products": multiply,
         "max pooling": twice(lambda x: pool.max_pool2d(x, 2)),
         "max unpooling": twice(unpool),
         "average pooling": twice(lambda x: pool.avg_pool2d(x, 2)),
