@@ -12,6 +12,7 @@ from oracle import oracle
 import tinydl
 from tinydl import Tensor
 from tinydl.testing import gradcheck
+from tinydl.testing.strict import strict_device
 
 
 def normal(*shape):
@@ -271,3 +272,5 @@ def test_printing_abbreviates_and_names_the_device():
     text = repr(tinydl.arange(5000))
     assert "..." in text and len(text) < 80
     assert repr(tinydl.zeros(300, 300)).count("\n") < 10
+    with strict_device() as device:
+        assert repr(tinydl.ones(1).to(device)) == f"tensor([1.], device='{device}')"
