@@ -67,9 +67,7 @@ def max_pool1d(
     stride: default kernel_size.  ceil_mode: windows may reach over the end.  return_indices: give
     also the positions, int64, in the flattened plane.  RuntimeError where sizes do not fit.
     """
-    return _max_pool(
-        "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
@@ -77,9 +75,7 @@ def max_pool2d(
     return_indices: bool = False,
 ):  # fmt: skip
     """As `max_pool1d`, on images.  input: (N, C, H, W) or (C, H, W) -> (N, C, H', W')."""
-    return _max_pool(
-        "max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
@@ -87,9 +83,7 @@ def max_pool3d(
     return_indices: bool = False,
 ):  # fmt: skip
     """As `max_pool1d`, on volumes.  input: (N, C, D, H, W) or (C, D, H, W)."""
-    return _max_pool(
-        "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 # ---------------------------------------------------------------- mean and power pooling
@@ -130,9 +124,7 @@ def avg_pool1d(
 
     count_include_pad: zeros of the padding count.  RuntimeError where sizes do not fit.
     """
-    return _avg_pool(
-        "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad
-    )
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(
@@ -164,23 +156,17 @@ def _lp_pool(name, n, input, norm_type, size, stride, ceil_mode):
     return total ** (1.0 / norm_type)
 
 
-def lp_pool1d(
-    input: Tensor, norm_type, kernel_size, stride=None, ceil_mode: bool = False
-) -> Tensor:
+def lp_pool1d(input: Tensor, norm_type, kernel_size, stride=None, ceil_mode: bool = False) -> Tensor:
     """(sum of x ** norm_type) ** (1 / norm_type) under each window.  input: (N, C, L) or (C, L)."""
     return _lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool2d(
-    input: Tensor, norm_type, kernel_size, stride=None, ceil_mode: bool = False
-) -> Tensor:
+def lp_pool2d(input: Tensor, norm_type, kernel_size, stride=None, ceil_mode: bool = False) -> Tensor:
     """As `lp_pool1d`, on images."""
     return _lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def lp_pool3d(
-    input: Tensor, norm_type, kernel_size, stride=None, ceil_mode: bool = False
-) -> Tensor:
+def lp_pool3d(input: Tensor, norm_type, kernel_size, stride=None, ceil_mode: bool = False) -> Tensor:
     """As `lp_pool1d`, on volumes."""
     return _lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
 
@@ -250,15 +236,12 @@ def _max_unpool(name, n, input, indices, size, stride, padding, output_size):
         raise RuntimeError(f"{name}: indices must be int64, got {indices.dtype}")
     if tuple(indices.shape) != tuple(input.shape):
         raise RuntimeError(
-            f"{name}: indices must have the input's shape {tuple(input.shape)}, got "
-            f"{tuple(indices.shape)}"
+            f"{name}: indices must have the input's shape {tuple(input.shape)}, got {tuple(indices.shape)}"
         )
     size = ints(name, "kernel_size", size, n, 1)
     stride = size if stride is None or stride == [] else ints(name, "stride", stride, n, 1)
     padding = ints(name, "padding", padding, n, 0)
-    natural = tuple(
-        (i - 1) * s - 2 * p + k for i, s, p, k in zip(input.shape[-n:], stride, padding, size)
-    )
+    natural = tuple((i - 1) * s - 2 * p + k for i, s, p, k in zip(input.shape[-n:], stride, padding, size))
     plane = natural
     if output_size is not None:
         given = tuple(output_size)
@@ -266,13 +249,9 @@ def _max_unpool(name, n, input, indices, size, stride, padding, output_size):
         if len(given) not in (n, n + 2) and len(given) != input.ndim:
             raise ValueError(f"{name}: output_size must be {n} or {n + 2} sizes, got {given}")
         if any(abs(o - i) >= s for o, i, s in zip(plane, natural, stride)):
-            raise ValueError(
-                f"{name}: output_size {plane} is not within the stride {stride} of {natural}"
-            )
+            raise ValueError(f"{name}: output_size {plane} is not within the stride {stride} of {natural}")
     if min(plane) < 1:
-        raise RuntimeError(
-            f"{name}: the output would have size {plane}; use less padding {padding}"
-        )
+        raise RuntimeError(f"{name}: the output would have size {plane}; use less padding {padding}")
     if indices.numel() and indices.device.type == "cpu":  # reading back would stop a GPU
         low, high = indices.min().item(), indices.max().item()
         if low < 0 or high >= prod(plane):
@@ -284,9 +263,7 @@ def _max_unpool(name, n, input, indices, size, stride, padding, output_size):
     return restored(pairs.max_unpool(x, batched(indices, n)[0], plane))
 
 
-def max_unpool1d(
-    input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None
-) -> Tensor:
+def max_unpool1d(input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Each number put where max pooling found it, zeros elsewhere.  input, indices: (N, C, L) or
     (C, L) -> (N, C, L').
 
@@ -295,15 +272,11 @@ def max_unpool1d(
     return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(
-    input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None
-) -> Tensor:
+def max_unpool2d(input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """As `max_unpool1d`, on images."""
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool3d(
-    input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None
-) -> Tensor:
+def max_unpool3d(input: Tensor, indices: Tensor, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """As `max_unpool1d`, on volumes."""
     return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
