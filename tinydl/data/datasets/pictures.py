@@ -50,11 +50,7 @@ class CIFAR10(LabelledImages):
         """(where it was, content) of each file, unpacked ones or those in the archive."""
         paths = [sources.find("CIFAR10", file, root) for file in files]
         if all(paths):
-            found = []
-            for path in paths:
-                with path.open("rb") as file:
-                    found.append((str(path), file.read(cls._largest + 1)))
-            return found
+            return [(str(path), path.read_bytes()) for path in paths]
         path = sources.fetch_intact("CIFAR10", cls._archive, root, download)
         found = {}
         with tarfile.open(path, "r|gz") as archive:  # in one pass
@@ -68,10 +64,7 @@ class CIFAR10(LabelledImages):
     def _parse(cls, place: str, content: bytes) -> np.ndarray:
         """(N, 1 + 3072) uint8: label and image of each record."""
         if not 0 < len(content) <= cls._largest or len(content) % cls._record:
-            raise ValueError(
-                f"{place}: expected 1 ... 10000 records of {cls._record} bytes, got {len(content)} bytes"
-                + (" or more" if len(content) > cls._largest else "")
-            )
+            raise ValueError(f"{place}: expected 1 ... 10000 records of {cls._record} bytes, got {len(content)} bytes")
         records = np.frombuffer(content, np.uint8).reshape(-1, cls._record)
         if records[:, 0].max() > 9:
             raise ValueError(f"{place}: a label is {records[:, 0].max()}, of 10 classes")

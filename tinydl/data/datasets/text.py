@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from .. import sources
 from ..dataset import Dataset
@@ -17,12 +18,10 @@ class TextFile(Dataset):
     """
 
     def __init__(self, path: str | os.PathLike):
-        with open(path, "rb") as file:
-            content = file.read(_LARGEST + 1)
-        if not 0 < len(content) <= _LARGEST:
-            raise ValueError(f"{path}: expected 1 ... {_LARGEST} bytes of text, got {len(content)}")
+        if not 0 < (size := os.path.getsize(path)) <= _LARGEST:
+            raise ValueError(f"{path}: expected 1 ... {_LARGEST} bytes of text, got {size}")
         try:
-            self.text = content.decode("utf-8")
+            self.text = Path(path).read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: not UTF-8: {error}") from error
         # Not splitlines: it would break lines at form feeds and other separators too.
