@@ -101,6 +101,22 @@ def test_recorded_steps_are_the_plain_ones():
         np.testing.assert_allclose(*ends, rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Adamax"])
+def test_gradients_that_are_zero_spoil_nothing(name):
+    """Where PyTorch has NaN, the derivative of sqrt at 0 being infinite."""
+    x = tinydl.tensor([0.0, 0.7], dtype="float64", requires_grad=True)
+
+    def final(x):
+        w = tinydl.zeros(2, dtype="float64")
+        optimizer = getattr(optim, name)([w], lr=0.1, eps=0.1, differentiable=True)
+        for i in range(7):
+            w.grad = x * (1 + i)
+            optimizer.step()
+        return w
+
+    gradcheck(final, (x,), eps=1e-7, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_second_derivatives(name):
     w0 = tinydl.tensor(START, requires_grad=True)

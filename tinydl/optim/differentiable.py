@@ -54,11 +54,21 @@ def _into(operation):
     return with_out
 
 
+def _root(x):
+    """sqrt with derivative 0 at 0: so steps are differentiable where all gradients were 0.
+
+    There x is a mean of grad**2, its root as |grad|, and what updates divide by it is 0: the
+    derivative of grad / (|grad| + eps) is 1 / eps.
+    """
+    zero = x == 0
+    return where(zero, 0.0, sqrt(where(zero, 1.0, x)))
+
+
 class xp:
     """What updates use of an array library, on tensors."""
 
     abs, clip, maximum, sign, sqrt, where, zeros_like = (
-        staticmethod(_into(f)) for f in (abs, clip, maximum, sign, sqrt, where, zeros_like)
+        staticmethod(_into(f)) for f in (abs, clip, maximum, sign, _root, where, zeros_like)
     )
 
 

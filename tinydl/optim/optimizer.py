@@ -51,8 +51,7 @@ class Optimizer:
 
     differentiable=True: steps are recorded.  The parameters, which must be computed tensors (clones,
     say), become the step's results, and gradients flow through it to their first values, to
-    gradients made with create_graph, and to options that are tensors.  As sqrt(0) has no finite
-    derivative, an element whose gradients were all zero gives NaN where the update takes a root.
+    gradients made with create_graph, and to options that are tensors.
     """
 
     update: Update
