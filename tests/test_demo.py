@@ -74,6 +74,33 @@ def test_a_killed_run_resumes_bit_equal(tmp_path):
     assert all(np.array_equal(whole[k].numpy(), killed[k].numpy()) for k in whole)
 
 
+def test_an_interrupted_run_goes_on(tmp_path):
+    """Also before its first epoch has ended; and it says how."""
+    process = demo("--epochs", 2, cwd=tmp_path, wait=False)
+    checkpoint = tmp_path / "runs" / "digits-lenet" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err, err
+    assert "to go on: tinydl demo --resume --out runs --name digits-lenet" in err
+    code, out, err = demo("--resume", "--out", "runs", "--name", "digits-lenet", cwd=tmp_path)
+    assert code == 0 and "epoch 2/2" in err, err
+    code, out, err = demo("--resume", "--epochs", 1, cwd=tmp_path)
+    assert code == 0 and "has its 2 epochs already" in out
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path):
+    import tinydl
+
+    (tmp_path / "runs" / "digits-lenet").mkdir(parents=True)
+    for foreign in ([1], {"weight": tinydl.ones(2)}, {"settings": {}, "run": 3}):
+        tinydl.save(foreign, tmp_path / "runs" / "digits-lenet" / "checkpoint.safetensors")
+        code, out, err = demo("--resume", cwd=tmp_path)
+        assert code == 1 and "was not written by tinydl demo" in err and "Traceback" not in err
+
+
 WRONG = {
     "data set": (["--data", "letters"], "--data must be one of digits, mnist, fashion-mnist; got 'letters'"),
     "epochs": (["--epochs", "0"], "--epochs must be at least 1"),

@@ -69,9 +69,9 @@ def run(args) -> int:
         checkpoint.resume(trainer)
         if trainer.epoch >= settings["epochs"]:
             print(f"the run has its {trainer.epoch} epochs already; --epochs with a larger number goes on")
-    else:
-        checkpoint.write(trainer)  # from now on there is something to go on with
     try:
+        if not args.resume:
+            checkpoint.write(trainer)  # from now on there is something to go on with
         trainer.fit(settings["epochs"])
     except KeyboardInterrupt:
         print(f"\nto go on: tinydl demo --resume --out {folder.parent} --name {folder.name}", file=sys.stderr)
