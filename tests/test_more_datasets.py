@@ -393,6 +393,14 @@ def test_an_array_may_not_be_larger_than_it_says_nor_say_more_than_it_is(tmp_pat
         assert_harmless(lambda: graphs.read_npz(path, {"a": "iu"}), path, [content], most=16 << 20)
 
 
+def test_an_array_may_not_be_larger_than_the_limit(tmp_path, monkeypatch):
+    path = save_cora(tmp_path)
+    whole = graphs.read_npz(path, {"edges": "iu"})["edges"]
+    monkeypatch.setattr(graphs, "_LARGEST", whole.nbytes - 1)
+    with pytest.raises(ValueError, match=r"edges: int32 \(2, 2\) is not what belongs there"):
+        graphs.read_npz(path, {"edges": "iu"})
+
+
 # ---- texts
 TEXTS = [
     ("TinyShakespeare", "tinyshakespeare.txt", lambda root: datasets.TinyShakespeare(root)),

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .. import cat, nn
+from .. import nn
+from ..ops.joining import cat
 from ..tensor import Tensor
 
 
