@@ -72,17 +72,13 @@ class Op:
         function = names[name]
         function.__doc__, function.__module__ = self.body.__doc__, self.body.__module__
         function.__qualname__ = self.body.__qualname__
-        function.__signature__ = inspect.Signature(
-            [p.replace(annotation=_PUBLIC_HINT.get(_text(p.annotation), p.annotation)) for p in self.parameters],
-            return_annotation="Tensor",
-        )
+        hints = {p.name: _text(p.annotation) for p in self.parameters if p.annotation is not p.empty}
+        function.__annotations__ = {n: _PUBLIC_HINT.get(h, h) for n, h in hints.items()} | {"return": "Tensor"}
         function.op, function.grads, function.grads_together = self, self.grads, self.grads_together
         return function
 
     def grads(self, *rules):
         """One rule for each array argument, in order; None for one that has no gradient."""
-        if self.variadic and len(rules) != len(self.arrays):
-            raise TypeError(f"{self.name}.grads: expected {len(self.arrays)} rules, got {len(rules)}")
         if len(rules) != len(self.arrays):
             raise TypeError(
                 f"{self.name}.grads: expected one rule for each of {', '.join(self.arrays)}, got {len(rules)}"
@@ -100,7 +96,7 @@ class Op:
         known = {"g", "y", "needed", *self.arrays, *self.constants, *self.hidden}
         known |= {f"{a}_like" for a in self.arrays} | {f"g_{h}" for h in self.hidden}
         for rule in rules:
-            strange = set(inspect.signature(rule).parameters) - known
+            strange = set(_names(rule)) - known
             if strange:
                 raise TypeError(f"{self.name}: a rule names {sorted(strange)}; it may name {sorted(known)}")
 
@@ -122,6 +118,14 @@ def _text(annotation) -> str:
     return inspect.formatannotation(annotation).replace(f"{__name__}.", "")
 
 
+def _names(rule) -> tuple[str, ...]:
+    """The names of a rule's parameters."""
+    code = getattr(rule, "__code__", None)
+    if code is None or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return tuple(inspect.signature(rule).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
 class Plan:
     """For one operation and one set of inputs that require grad: what is kept, and which rules run on what.
 
@@ -133,7 +137,7 @@ class Plan:
         last = len(op.arrays) - 1
         owner = [min(i, last) for i in range(count)]  # the argument to which each input belongs
         self.rules = [op.rules[owner[i]] if mask >> i & 1 else None for i in range(count)]
-        named = [name for rule in self.rules if rule for name in inspect.signature(rule).parameters]
+        named = [name for rule in self.rules if rule for name in _names(rule)]
         if op.fused:  # for orders that its gradient kernel does not have, the body needs the inputs
             named += [*op.arrays, *op.hidden]
 
@@ -149,9 +153,7 @@ class Plan:
         self.takes = {n.removeprefix("g_") for n in named if n.startswith("g_")}  # hidden outputs that may have g
         order = ["g", *self.arguments, *(f"{n}_like" for n in self.likes), *["y"] * self.wants_y, *self.hidden]
         order += [*(f"g_{h}" for h in op.hidden), "needed", *op.constants]
-        self.picks = [
-            [order.index(n) for n in inspect.signature(rule).parameters] if rule else None for rule in self.rules
-        ]
+        self.picks = [[order.index(n) for n in _names(rule)] if rule else None for rule in self.rules]
         self.many = len(inputs_of(op.arrays[-1])) if op.variadic else None
         self.fixed = count - (self.many or 0)
-        self.joint_picks = op.joint and [order.index(n) for n in inspect.signature(op.joint).parameters]
+        self.joint_picks = op.joint and [order.index(n) for n in _names(op.joint)]

@@ -5,7 +5,6 @@ Every public function (of `__all__`) of the families below whose first parameter
 
 from __future__ import annotations
 
-import inspect
 
 import numpy as np
 
@@ -54,8 +53,8 @@ def _attach():
     for family in FAMILIES:
         for name in family.__all__:
             function = getattr(family, name)
-            parameters = list(inspect.signature(function).parameters) if callable(function) else ()
-            if parameters and parameters[0] == "x" and name not in vars(Tensor):
+            code = getattr(function, "__code__", None)
+            if code and code.co_argcount and code.co_varnames[0] == "x" and name not in vars(Tensor):
                 setattr(Tensor, name, function)
     for name, function in BINARY.items():
         setattr(Tensor, f"__{name}__", _operator(function))
