@@ -16,9 +16,7 @@ def oracle(name: str = "torch") -> ModuleType:
         module = importlib.import_module(name)
     except ImportError as error:
         if os.environ.get("TINYDL_REQUIRE_TORCH") == "1":
-            raise RuntimeError(
-                f"TINYDL_REQUIRE_TORCH=1, but {name} cannot be imported: {error}"
-            ) from error
+            raise RuntimeError(f"TINYDL_REQUIRE_TORCH=1, but {name} cannot be imported: {error}") from error
         pytest.skip(f"{name} is not installed", allow_module_level=True)
     if name == "torch":
         module.set_num_threads(1)

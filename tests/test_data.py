@@ -179,9 +179,7 @@ def test_an_iteration_left_early_and_the_next_are_different_epochs():
     assert loader.state_dict() == {"seed": 0, "epoch": 2, "position": 0}
 
 
-@pytest.mark.parametrize(
-    "state", [{}, {"seed": 0, "epoch": 0}, {"seed": 0, "epoch": -1, "position": 0}]
-)
+@pytest.mark.parametrize("state", [{}, {"seed": 0, "epoch": 0}, {"seed": 0, "epoch": -1, "position": 0}])
 def test_a_wrong_state_is_refused(state):
     loader = DataLoader(Noisy(), seed=4)
     with pytest.raises(ValueError, match="expected integers >= 0 for seed, epoch and position"):
@@ -308,9 +306,7 @@ def order(sampler, seed=0, epoch=0):
 
 
 def test_random_sampler_draws_permutations_evenly():
-    first_places = Counter(
-        order(data.RandomSampler(range(5)), 0, epoch)[0] for epoch in range(2000)
-    )
+    first_places = Counter(order(data.RandomSampler(range(5)), 0, epoch)[0] for epoch in range(2000))
     assert set(first_places) == set(range(5)) and max(first_places.values()) < 500
     assert sorted(order(data.RandomSampler(range(9)))) == list(range(9))
     assert order(data.RandomSampler(range(9)), 1) != order(data.RandomSampler(range(9)), 2)

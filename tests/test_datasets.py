@@ -50,9 +50,7 @@ def mnist(tmp_path):
 
 
 # ---- IDX
-@pytest.mark.parametrize(
-    "kind, dtype", [(8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (14, ">f8")]
-)
+@pytest.mark.parametrize("kind, dtype", [(8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (14, ">f8")])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_idx_of_each_type(tmp_path, kind, dtype, pack):
     array = rng.integers(-100, 100, (3, 2, 4)).astype(dtype)
@@ -126,9 +124,7 @@ def test_mnist_from_a_folder(mnist, tmp_path, monkeypatch):
     image, label = dataset[3]
     assert image.shape == (1, 28, 28) and image.dtype == np.float32 and label == 3
     np.testing.assert_allclose(image.array[0], images[3] / 255, rtol=1e-6)
-    raw, one_hot = data.datasets.MNIST(
-        train=False, transform=lambda x: x, target_transform=lambda y: np.eye(10)[y]
-    )[3]
+    raw, one_hot = data.datasets.MNIST(train=False, transform=lambda x: x, target_transform=lambda y: np.eye(10)[y])[3]
     np.testing.assert_array_equal(raw, images[3])
     assert one_hot.argmax() == 3
 
@@ -297,8 +293,7 @@ def test_random_split():
 
     items = data.TensorDataset(Tensor(np.arange(10)))
     split = lambda lengths, seed=1: [
-        list(part.indices)
-        for part in data.random_split(items, lengths, tinydl.Generator().manual_seed(seed))
+        list(part.indices) for part in data.random_split(items, lengths, tinydl.Generator().manual_seed(seed))
     ]
     parts = split([7, 3])
     assert [len(p) for p in parts] == [7, 3] and sorted(sum(parts, [])) == list(range(10))
@@ -312,9 +307,7 @@ def test_random_split():
 def test_nothing_heavy_is_imported():
     code = "import sys, tinydl.data, tinydl.io, tinydl.metrics; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"pooch", "sklearn", "PIL", "scipy", "numba", "matplotlib", "safetensors"}
 

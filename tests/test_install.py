@@ -47,9 +47,7 @@ def run(*command, cwd, **env) -> str:
 
 def files_in_git(*folders: str) -> set[str]:
     """What a clone has: tracked files, and new ones that git does not ignore."""
-    listed = run(
-        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders, cwd=ROOT
-    )
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders, cwd=ROOT)
     return {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
 
 

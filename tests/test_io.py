@@ -55,9 +55,7 @@ def same(a, b):
 
 DTYPES = ["f2", "f4", "f8", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "?", "c8"]
 arrays = hnp.arrays(st.sampled_from(DTYPES), hnp.array_shapes(min_dims=0, min_side=0, max_side=3))
-leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(max_size=9), arrays
-)
+leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(max_size=9), arrays)
 keys = st.one_of(st.text(), st.integers(), st.none(), st.tuples(st.integers(), st.text()))
 states = st.recursive(
     leaves,

@@ -171,9 +171,7 @@ def test_a_file_fits_a_sitting(path):
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
 def test_ruff_finds_nothing(command):
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
 
@@ -200,9 +198,7 @@ def test_the_files_that_contributing_names_exist():
 def test_the_rules_bite():
     """The reader of imports sees what the rules are about."""
     code = "import scipy\ndef f():\n    from ..kernels import cpu\nfrom . import conv, pool\n"
-    code += (
-        "if TYPE_CHECKING:\n    import torch\ntry:\n    import cupy.cuda\nexcept OSError: pass\n"
-    )
+    code += "if TYPE_CHECKING:\n    import torch\ntry:\n    import cupy.cuda\nexcept OSError: pass\n"
     found = list(imports(ast.parse(code), ["tinydl", "ops"]))
     assert found == [
         ("scipy", False, 1),

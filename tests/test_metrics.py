@@ -35,12 +35,7 @@ def test_topk_accuracy(k):
 
 def test_segmentation_scores_have_their_classes_in_dimension_one():
     scores, target = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
-    right = [
-        scores[n, :, i, j].argmax() == target[n, i, j]
-        for n in range(2)
-        for i in range(4)
-        for j in range(5)
-    ]
+    right = [scores[n, :, i, j].argmax() == target[n, i, j] for n in range(2) for i in range(4) for j in range(5)]
     assert metrics.accuracy(scores, target) == pytest.approx(sum(right) / 40)
     assert metrics.confusion_matrix(scores, target).sum() == 40
 
@@ -62,9 +57,7 @@ def test_precision_recall_f1(average):
     y = SCORES.argmax(1)
     y[y == 3] = 1  # now class 3 occurs nowhere
     labels = range(5) if average is None else None
-    p, r, f, _ = judge().precision_recall_fscore_support(
-        TARGET, y, average=average, labels=labels, zero_division=0
-    )
+    p, r, f, _ = judge().precision_recall_fscore_support(TARGET, y, average=average, labels=labels, zero_division=0)
     precision, recall = metrics.precision_recall(y, TARGET, average=average)
     np.testing.assert_allclose(precision, p)
     np.testing.assert_allclose(recall, r)

@@ -150,9 +150,7 @@ def test_indices_of_equal_elements_are_pytorchs(name):
         np.testing.assert_array_equal(b.numpy(), a.numpy())
 
 
-@pytest.mark.parametrize(
-    "name", ["max", "min", "cummax", "cummin", "median", "nanmedian", "sort", "logcumsumexp"]
-)
+@pytest.mark.parametrize("name", ["max", "min", "cummax", "cummin", "median", "nanmedian", "sort", "logcumsumexp"])
 def test_nan_along_a_dimension(name):
     x = np.array([[1.0, math.nan, 3, 0], [math.nan, math.nan, 1, 2], [2, 5, 1, 7]])
     theirs = getattr(torch, name)(torch.tensor(x), 1)
@@ -185,9 +183,7 @@ def test_std_of_equal_elements_has_gradient_zero():
 
 
 @pytest.mark.parametrize("dim", [0, -1])
-@pytest.mark.parametrize(
-    "name", ["sum", "prod", "amax", "cumsum", "cumprod", "logcumsumexp", "logsumexp", "norm"]
-)
+@pytest.mark.parametrize("name", ["sum", "prod", "amax", "cumsum", "cumprod", "logcumsumexp", "logsumexp", "norm"])
 def test_dimensions_of_a_0d_tensor(name, dim):
     at = (2, dim) if name == "norm" else (dim,)
     agree(lambda lib, x: getattr(lib, name)(x * x, *at), np.array(1.5), 2)
@@ -319,12 +315,8 @@ def test_the_linear_recurrence_by_hand_and_its_derivatives():
 def test_counting():
     x = np.array([1, 5, 1, 0])
     w = values(4)
-    np.testing.assert_array_equal(
-        tinydl.bincount(tinydl.tensor(x), minlength=8).numpy(), np.bincount(x, minlength=8)
-    )
-    np.testing.assert_allclose(
-        tinydl.bincount(tinydl.tensor(x), tinydl.tensor(w)).numpy(), np.bincount(x, w)
-    )
+    np.testing.assert_array_equal(tinydl.bincount(tinydl.tensor(x), minlength=8).numpy(), np.bincount(x, minlength=8))
+    np.testing.assert_allclose(tinydl.bincount(tinydl.tensor(x), tinydl.tensor(w)).numpy(), np.bincount(x, w))
     v = values(50)
     for limits in ((0, 0), (-1, 1)):
         theirs = torch.histc(torch.tensor(v), 7, *limits)
@@ -332,9 +324,7 @@ def test_counting():
 
 
 # ---------------------------------------------------------------- special functions
-@pytest.mark.parametrize(
-    "name", ["entr", "erfcx", "i0", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "psi"]
-)
+@pytest.mark.parametrize("name", ["entr", "erfcx", "i0", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "psi"])
 def test_special_functions(name):
     x = np.array([0.1, 0.4, 0.9])
     agree(lambda lib, x: getattr(special(lib), name)(x), x, 2)

@@ -125,9 +125,7 @@ def test_an_error_reaches_the_caller_after_fit_end():
 
 def test_early_stopping():
     losses = iter([3.0, 2.0, 2.5, 2.4, 2.3, 1.0])
-    trainer = Trainer(
-        lambda batch: {"loss": next(losses)}, [tinydl.zeros(1)], EarlyStopping("loss", patience=3)
-    )
+    trainer = Trainer(lambda batch: {"loss": next(losses)}, [tinydl.zeros(1)], EarlyStopping("loss", patience=3))
     trainer.fit(6)
     assert trainer.epoch == 5
     with pytest.raises(ValueError, match="no metric 'val_loss'; there are loss"):

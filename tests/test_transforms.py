@@ -91,9 +91,9 @@ def test_crops():
     np.testing.assert_array_equal(T.CenterCrop((5, 3))(IMAGE), IMAGE[:, 2:7, 2:5])
     np.testing.assert_array_equal(T.CenterCrop(9)(IMAGE), np.pad(IMAGE, [(0, 0), (0, 0), (1, 1)]))
     places = {y.tobytes() for y in draws(T.RandomCrop((8, 6)))}
-    assert places == {
-        IMAGE[:, i : i + 8, j : j + 6].tobytes() for i in range(2) for j in range(2)
-    }, "every place, and no other"
+    assert places == {IMAGE[:, i : i + 8, j : j + 6].tobytes() for i in range(2) for j in range(2)}, (
+        "every place, and no other"
+    )
     assert T.RandomCrop(12, pad_if_needed=True)(IMAGE).shape == (3, 12, 12)
 
 
@@ -109,9 +109,7 @@ def test_flips():
 def test_resize_is_pytorchs(size, antialias):
     torch, F = oracle(), oracle("torch.nn.functional")
     y = T.Resize(size, antialias=antialias)(IMAGE)
-    expected = F.interpolate(torch.tensor(IMAGE)[None], size, mode="bilinear", antialias=antialias)[
-        0
-    ]
+    expected = F.interpolate(torch.tensor(IMAGE)[None], size, mode="bilinear", antialias=antialias)[0]
     np.testing.assert_allclose(y, expected.numpy(), atol=1e-6)
 
 
@@ -125,9 +123,7 @@ def test_resize_of_the_shorter_side():
 def test_rotation_is_scipys(interpolation, order, degrees):
     ndimage = oracle("scipy.ndimage")
     image = IMAGE[:, :, :6].astype(np.float64)
-    expected = ndimage.rotate(
-        image, degrees, (2, 1), reshape=False, order=order, mode="grid-constant"
-    )
+    expected = ndimage.rotate(image, degrees, (2, 1), reshape=False, order=order, mode="grid-constant")
     y = T.rotate(image, degrees, interpolation)
     np.testing.assert_allclose(y, expected, atol=1e-9)
 

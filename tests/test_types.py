@@ -17,9 +17,7 @@ NUMBERS = [True, 3, 2.5]
 
 
 def theirs(kind):
-    return (
-        kind if not isinstance(kind, tuple) else torch.ones(kind[1], dtype=getattr(torch, kind[0]))
-    )
+    return kind if not isinstance(kind, tuple) else torch.ones(kind[1], dtype=getattr(torch, kind[0]))
 
 
 def ours(kind):
@@ -40,12 +38,8 @@ def test_result_type_of_two(a):
 
 
 def test_result_type_of_three_does_not_depend_on_the_order():
-    for three in itertools.combinations(
-        [("int32", (2,)), ("float32", ()), ("float16", (2,)), 2.5], 3
-    ):
-        found = {
-            dtypes.result_of([ours(v) for v in order]) for order in itertools.permutations(three)
-        }
+    for three in itertools.combinations([("int32", (2,)), ("float32", ()), ("float16", (2,)), 2.5], 3):
+        found = {dtypes.result_of([ours(v) for v in order]) for order in itertools.permutations(three)}
         assert len(found) == 1, f"{three}: {found}"
 
 

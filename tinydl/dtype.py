@@ -88,9 +88,7 @@ _result_cache: dict[tuple, np.dtype] = {}
 
 def result_of(operands) -> np.dtype:
     """The common type of arrays and Python numbers: dimensioned arrays outrank 0-d ones, these numbers."""
-    key = tuple(
-        (x.dtype, x.ndim > 0) if hasattr(x, "dtype") else (type(x),) for x in operands
-    )
+    key = tuple((x.dtype, x.ndim > 0) if hasattr(x, "dtype") else (type(x),) for x in operands)
     found = _result_cache.get(key)
     if found is None:
         groups = [None, None, None]

@@ -1,8 +1,8 @@
 """Where time and memory go, operation by operation.
 
-    with tinydl.profiler.profile() as p:
-        step(batch)
-    print(p.table())
+with tinydl.profiler.profile() as p:
+    step(batch)
+print(p.table())
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ class profile:
 
 def describe(arrays) -> str:
     """Types and shapes of operands, in a few words."""
-    return ", ".join(
-        f"{a.dtype} {tuple(a.shape)}" if hasattr(a, "dtype") else repr(a) for a in arrays if a is not None
-    )
+    return ", ".join(f"{a.dtype} {tuple(a.shape)}" if hasattr(a, "dtype") else repr(a) for a in arrays if a is not None)
 
 
 class _Trace:

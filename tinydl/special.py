@@ -46,26 +46,20 @@ def _special(name, doc, rule):
 
 i0 = _special("i0", "Modified Bessel function of order 0.", lambda g, x: g * i1(x))
 i0e = _special("i0e", "i0(x) exp(-|x|).", lambda g, x, y: g * (i1e(x) - sign(x) * y))
-i1 = _special(
-    "i1", "Modified Bessel function of order 1.", lambda g, x, y: g * (i0(x) - _ratio(y, x))
-)
+i1 = _special("i1", "Modified Bessel function of order 1.", lambda g, x, y: g * (i0(x) - _ratio(y, x)))
 i1e = _special("i1e", "i1(x) exp(-|x|).", lambda g, x, y: g * (i0e(x) - sign(x) * y - _ratio(y, x)))
 ndtr = _special(
     "ndtr",
     "The area under the standard normal density up to x.",
     lambda g, x: g * exp(x * x / -2) / ROOT_2PI,
 )
-ndtri = _special(
-    "ndtri", "Inverse of ndtr; x in [0, 1].", lambda g, y: g * ROOT_2PI * exp(y * y / 2)
-)
+ndtri = _special("ndtri", "Inverse of ndtr; x in [0, 1].", lambda g, y: g * ROOT_2PI * exp(y * y / 2))
 log_ndtr = _special(
     "log_ndtr",
     "log(ndtr(x)), accurate far below 0.",
     lambda g, x: g * math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)),
 )
-erfcx = _special(
-    "erfcx", "exp(x^2) erfc(x).", lambda g, x, y: g * (2 * x * y - 2 / math.sqrt(math.pi))
-)
+erfcx = _special("erfcx", "exp(x^2) erfc(x).", lambda g, x, y: g * (2 * x * y - 2 / math.sqrt(math.pi)))
 entr = _special("entr", "-x log(x), 0 at 0, -inf below.", lambda g, x: g * (-log(x) - 1))
 
 

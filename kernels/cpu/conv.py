@@ -134,9 +134,7 @@ def _conv(x, panels, bias, taps, runs, own_taps, own_runs, y, strips, chunk):
     blocks = -(-(y.shape[0] * y.shape[2]) // (strips * strip(x)))
     for job in prange(groups * blocks):
         g, first = job // blocks, job % blocks * strips * strip(x)
-        _conv_job(
-            x, panels[g], bias, taps, runs, own_taps, own_runs, y, g, groups, first, strips, chunk
-        )
+        _conv_job(x, panels[g], bias, taps, runs, own_taps, own_runs, y, g, groups, first, strips, chunk)
 
 
 @jit
@@ -170,9 +168,7 @@ def _transpose(u, panels, taps, runs, own_taps, own_runs, x, images, blocks, str
     for job in prange(panels.shape[0] * shares):
         gb, n = job // shares, job % shares * images
         part, to = u[n : n + images], x[n : n + images]
-        _transpose_job(
-            part, panels[gb], taps, runs, own_taps, own_runs, to, gb, groups, blocks, strips
-        )
+        _transpose_job(part, panels[gb], taps, runs, own_taps, own_runs, to, gb, groups, blocks, strips)
 
 
 @jit

@@ -85,9 +85,7 @@ class _Vectors:
         return self.b.extract_element(vector, ir.Constant(_LANE, 0))
 
     def accumulators(self, rows, columns):
-        tile = [
-            [cgutils.alloca_once(self.b, self.type) for _ in range(columns)] for _ in range(rows)
-        ]
+        tile = [[cgutils.alloca_once(self.b, self.type) for _ in range(columns)] for _ in range(rows)]
         for slot in sum(tile, []):
             self.b.store(self.zero, slot)
         return tile

@@ -24,7 +24,7 @@ class Op:
         self.fused = fused
         self.rules = ()
         self.joint = None
-        self._plans = {}
+        self.plans = {}
         self._split(body)
 
     def _split(self, body):
@@ -102,9 +102,9 @@ class Op:
 
     def plan(self, mask, count):
         """What to keep, and how to call the rules, when the inputs of `mask` (of `count`) require grad."""
-        found = self._plans.get((mask, count))
+        found = self.plans.get((mask, count))
         if found is None:
-            found = self._plans[mask, count] = Plan(self, mask, count)
+            found = self.plans[mask, count] = Plan(self, mask, count)
         return found
 
     def __repr__(self):

@@ -61,15 +61,14 @@ def _as_array(op, i, x):
 
 def execute(op, device, arrays, constants):
     """The output array or arrays, by the device's kernel where it serves, else by the body."""
-    kernel = device.kernels[op.name]
+    return _run(op, device, device.kernels[op.name], arrays, constants)
+
+
+def _run(op, device, kernel, arrays, constants):
     if kernel is not None:
         out = op.with_kernel(kernel, arrays, constants)
-        if out is not NotImplemented:
+        if out is not NotImplemented or op.fused:
             return out
-    return _by_body(op, device, arrays, constants)
-
-
-def _by_body(op, device, arrays, constants):
     try:
         return op.with_body(op.body, device.xp, arrays, constants)
     except ValueError as e:
@@ -87,13 +86,17 @@ def _explain(op, arrays, e):
 
 def observed(op, device, arrays, constants):
     """As `execute`, telling the observers what ran, by what, and how long it took."""
+    kernel, served = device.kernels[op.name], False
+
+    def watched(*args, **kwargs):
+        nonlocal served
+        out = kernel(*args, **kwargs)
+        served = out is not NotImplemented
+        return out
+
     device.synchronize()
     start = time.perf_counter()
-    kernel = device.kernels[op.name]
-    out = NotImplemented if kernel is None else op.with_kernel(kernel, arrays, constants)
-    served = out is not NotImplemented
-    if not served and not op.fused:
-        out = _by_body(op, device, arrays, constants)
+    out = _run(op, device, watched if kernel else None, arrays, constants)
     device.synchronize()
     spent = time.perf_counter() - start
     for observer in observers:

@@ -26,7 +26,7 @@ from ..device import _BY_ARRAY
 from ..tensor import Tensor, wrap
 from .declaration import Array, Op
 from .dispatch import execute, observed, observers, place
-from .graph import OPS, Like, RecordedNode
+from .graph import OPS, Like, RecordedNode, next_number
 from .mode import state
 from .promotion import NUMBERS, by_category, equal, floating, promoting, typed
 
@@ -69,7 +69,7 @@ def apply(op, inputs, constants):
     if op.rules and state.recording:
         record(op, inputs, arrays, constants, made, device, OpNode)
     if state.anomaly:
-        _refuse_new_nan(op, arrays, made)
+        watch(op, arrays, made)
     if op.hidden:
         made = made[: -len(op.hidden)]
     return made[0] if len(made) == 1 else tuple(made)
@@ -94,7 +94,7 @@ def record(op, inputs, arrays, constants, made, device, node_class):
     if not mask:
         return
     outs = [(t.array.shape, t.array.dtype) for t in made]
-    plan = op.plan(mask, len(edges))
+    plan = op.plans.get((mask, len(edges))) or op.plan(mask, len(edges))
     node = node_class(op, plan, edges, outs, device, constants)
     saved = []
     for i in plan.inputs:
@@ -113,11 +113,7 @@ def record(op, inputs, arrays, constants, made, device, node_class):
     for name in plan.hidden:
         s = len(made) - len(op.hidden) + op.hidden.index(name)
         saved.append((made[s].array, s if outs[s][1].kind == "f" else None, None, 0))
-    node.keep(tuple(saved))
-    if state.anomaly:
-        from .anomaly import forward_line
-
-        node.line = forward_line()
+    node.saved = tuple(saved) if state.packing is None else state.packing.pack(node, tuple(saved))
     for s, t in enumerate(made):
         if outs[s][1].kind == "f":
             t._edge = (node, s)
@@ -129,7 +125,7 @@ class OpNode(RecordedNode):
     likes = ()
 
     def __init__(self, op, plan, edges, outs, device, constants):
-        super().__init__(edges, outs, device)
+        self.number, self.edges, self.outs, self.device = next_number(), edges, outs, device
         self.op, self.plan, self.constants = op, plan, constants
 
     @property
@@ -200,13 +196,19 @@ def mark_view(y, op, x, constants):
     y._unrecorded_view = x._unrecorded_view or not state.recording
 
 
-def _refuse_new_nan(op, arrays, made):
+def watch(op, arrays, made):
+    """In anomaly mode: remember the line that runs, and refuse a result with NaN of operands without."""
+    from .anomaly import forward_line
+
+    line = forward_line()
+    for t in made:
+        if t._edge is not None:
+            t._edge[0].line = line
+    if state.walking:  # whether it reaches a gradient, the walk will see
+        return
+
     def has_nan(a):
         return hasattr(a, "dtype") and a.dtype.kind == "f" and bool((a != a).any())
 
-    if state.walking:  # whether it reaches a gradient, the walk will see
-        return
     if any(has_nan(t.array) for t in made) and not any(has_nan(a) for a in arrays if a is not None):
-        from .anomaly import forward_line
-
-        raise RuntimeError(f"{op.name}: its result has NaN, its operands have none. It ran here:\n{forward_line()}")
+        raise RuntimeError(f"{op.name}: its result has NaN, its operands have none. It ran here:\n{line}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..tensor import wrap
 from .declaration import Op
 from .dispatch import observed, observers, place
-from .engine import OpNode, record
+from .engine import OpNode, record, watch
 from .graph import OPS, walk
 from .mode import enable_grad, state
 from .promotion import NUMBERS
@@ -44,6 +44,8 @@ def apply_fused(op, inputs, constants):
         if not op.rules:
             op.rules = (_gradient_of_fused,) * len(op.arrays)
         record(op, inputs, arrays, constants, made, device, FusedNode)
+    if state.anomaly:
+        watch(op, arrays, made)
     made = made[: len(made) - len(op.hidden)]
     return made[0] if len(made) == 1 else tuple(made)
 

@@ -42,9 +42,7 @@ def hardtanh_(xp, x: Array, low, high):
 hardtanh_.grads(lambda g, y, low, high: where((y <= low) | (y >= high), 0, g))
 
 
-def hardtanh(
-    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Tensor:
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """input held between two numbers; its slope at either is 0.  Any shape -> same shape."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is greater than max_val {max_val}")
@@ -117,9 +115,7 @@ def elu_(xp, x: Array, alpha, scale, rate):
     return xp.where(x > 0, x, below) * scale
 
 
-elu_.grads(
-    lambda g, x, y, alpha, scale, rate: where(x > 0, g * scale, g * (y + scale * alpha) * rate)
-)
+elu_.grads(lambda g, x, y, alpha, scale, rate: where(x > 0, g * scale, g * (y + scale * alpha) * rate))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

@@ -231,9 +231,7 @@ bitwise_and = _bits("bitwise_and", "Bits set in both.")
 bitwise_or = _bits("bitwise_or", "Bits set in either.")
 bitwise_xor = _bits("bitwise_xor", "Bits set in exactly one.")
 bitwise_left_shift = _bits("bitwise_left_shift", "x times 2 ** other.", "left_shift")
-bitwise_right_shift = _bits(
-    "bitwise_right_shift", "x over 2 ** other, rounded down.", "right_shift"
-)
+bitwise_right_shift = _bits("bitwise_right_shift", "x over 2 ** other, rounded down.", "right_shift")
 
 
 @op

@@ -46,9 +46,7 @@ def _paths(log_probs, labels, blank):
     T, N, _ = log_probs.shape
     L = 2 * labels.shape[1] + 1
     states = labels.unsqueeze(2).expand(N, -1, 2).reshape(N, L - 1)
-    states = constant_pad(
-        states, ((0, 0), (1, 0)), blank
-    )  # state 2k+1 is label k, and state 2k+2 for now
+    states = constant_pad(states, ((0, 0), (1, 0)), blank)  # state 2k+1 is label k, and state 2k+2 for now
     even = arange(L, device=labels.device) % 2 == 0
     states = where(even, blank, states)
     # a label may follow another one directly, if it differs from it
@@ -99,8 +97,7 @@ def ctc_loss(
     reduction = reduction_of(name, reduction)
     if not log_probs.is_floating_point() or log_probs.ndim not in (2, 3):
         raise RuntimeError(
-            f"{name}: expected floating log_probs (T, N, C) or (T, C), got {log_probs.dtype} "
-            f"{tuple(log_probs.shape)}"
+            f"{name}: expected floating log_probs (T, N, C) or (T, C), got {log_probs.dtype} {tuple(log_probs.shape)}"
         )
     if targets.is_floating_point():
         raise RuntimeError(f"{name}: targets must be integers, got {targets.dtype}")
@@ -113,10 +110,7 @@ def ctc_loss(
     T_list = _lengths(name, input_lengths, T, N, "input")
     S_list = _lengths(name, target_lengths, most, N, "target")
     if targets.ndim == 1 and sum(S_list) != targets.numel() and not single:
-        raise RuntimeError(
-            f"{name}: {targets.numel()} targets in a row, but target_lengths add up to "
-            f"{sum(S_list)}"
-        )
+        raise RuntimeError(f"{name}: {targets.numel()} targets in a row, but target_lengths add up to {sum(S_list)}")
     if targets.ndim == 2 and targets.shape[0] != N:
         raise RuntimeError(f"{name}: expected targets for {N} samples, got {tuple(targets.shape)}")
     labels = _as_matrix(targets, S_list, N)

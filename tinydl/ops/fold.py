@@ -47,10 +47,7 @@ def _window(name, image, size, dilation, padding, stride):
     dilation = ints(name, "dilation", dilation, 2, 1)
     padding = ints(name, "padding", padding, 2, 0)
     stride = ints(name, "stride", stride, 2, 1)
-    out = tuple(
-        (i + 2 * p - r * (k - 1) - 1) // s + 1
-        for i, p, r, k, s in zip(image, padding, dilation, size, stride)
-    )
+    out = tuple((i + 2 * p - r * (k - 1) - 1) // s + 1 for i, p, r, k, s in zip(image, padding, dilation, size, stride))
     if min(out) < 1:
         raise RuntimeError(
             f"{name}: the kernel {size} with dilation {dilation} is larger than the image {image} "
@@ -75,16 +72,13 @@ def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=
     (C * kH * kW, L) -> (N, C, *output_size).
     """
     if input.ndim not in (2, 3) or 0 in input.shape[-2:]:
-        raise RuntimeError(
-            f"fold: expected an input (N, C * taps, L) or (C * taps, L), got {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"fold: expected an input (N, C * taps, L) or (C * taps, L), got {tuple(input.shape)}")
     image = ints("fold", "output_size", output_size, 2, 1)
     window = _window("fold", image, *map(hashable, (kernel_size, dilation, padding, stride)))
     T, L = prod(window.size), prod(window.out)
     if input.shape[-2] % T or input.shape[-1] != L:
         raise RuntimeError(
-            f"fold: expected (C * {T}, {L}) numbers for output_size {image}, got shape "
-            f"{tuple(input.shape)}"
+            f"fold: expected (C * {T}, {L}) numbers for output_size {image}, got shape {tuple(input.shape)}"
         )
     columns, restored = batched(input, 1)
     return restored(col2im(columns, window))

@@ -5,7 +5,6 @@ Every public function (of `__all__`) of the families below whose first parameter
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from .. import dtype as dtypes
@@ -42,11 +41,14 @@ _OPERANDS = (Tensor, int, float, np.ndarray, np.generic)
 
 def _operator(function, reflected=False):
     def method(self, other):
-        if not isinstance(other, _OPERANDS) and not hasattr(other, "__cuda_array_interface__"):
-            return NotImplemented
-        return function(other, self) if reflected else function(self, other)
+        if isinstance(other, _OPERANDS) or hasattr(other, "__cuda_array_interface__"):
+            return function(self, other)
+        return NotImplemented
 
-    return method
+    def reflected_method(self, other):
+        return function(other, self) if isinstance(other, _OPERANDS) else NotImplemented
+
+    return reflected_method if reflected else method
 
 
 def _attach():

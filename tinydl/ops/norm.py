@@ -94,9 +94,7 @@ def rms_norm_(x: Array, weight: Array | None, count, eps):
 # ---------------------------------------------------------------- checks
 def _check_channels(name, x, **vectors):
     if x.ndim < 2:
-        raise RuntimeError(
-            f"{name}: expected at least 2 dimensions (N, C, ...), got shape {tuple(x.shape)}"
-        )
+        raise RuntimeError(f"{name}: expected at least 2 dimensions (N, C, ...), got shape {tuple(x.shape)}")
     for what, v in vectors.items():
         if v is not None and tuple(v.shape) != (x.shape[1],):
             raise RuntimeError(
@@ -114,23 +112,17 @@ def _check_layer(name, x, normalized_shape, **arrays):
         raise RuntimeError(f"{name}: normalized_shape must have at least one dimension")
     if tuple(x.shape[-len(shape) :]) != shape:
         raise RuntimeError(
-            f"{name}: normalized_shape is {shape}, but the input, shape {tuple(x.shape)}, does "
-            "not end in it"
+            f"{name}: normalized_shape is {shape}, but the input, shape {tuple(x.shape)}, does not end in it"
         )
     for what, a in arrays.items():
         if a is not None and tuple(a.shape) != shape:
-            raise RuntimeError(
-                f"{name}: expected {what} of normalized_shape {shape}, got {tuple(a.shape)}"
-            )
+            raise RuntimeError(f"{name}: expected {what} of normalized_shape {shape}, got {tuple(a.shape)}")
     return len(shape)
 
 
 def _check_count(name, x, count, per):
     if count == 1:
-        raise ValueError(
-            f"{name}: expected more than 1 value per {per} when training, got shape "
-            f"{tuple(x.shape)}"
-        )
+        raise ValueError(f"{name}: expected more than 1 value per {per} when training, got shape {tuple(x.shape)}")
 
 
 def _follow(running, value, momentum):
@@ -222,8 +214,7 @@ def group_norm(
     C = input.shape[1]
     if num_groups <= 0 or C % num_groups:
         raise RuntimeError(
-            f"group_norm: {C} channels (input {tuple(input.shape)}) cannot be divided among "
-            f"{num_groups} groups"
+            f"group_norm: {C} channels (input {tuple(input.shape)}) cannot be divided among {num_groups} groups"
         )
     if input.numel() == 0:
         return _affine(input, weight, bias, _channels(input))
@@ -243,26 +234,20 @@ def layer_norm(
     return layer_norm_(input, weight, bias, count, eps)
 
 
-def rms_norm(
-    input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
+def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions (Zhang 2019).  -> shape of input."""
     count = _check_layer("rms_norm", input, normalized_shape, weight=weight)
     eps = float(finfo(input.dtype).eps) if eps is None else eps
     return rms_norm_(input, weight, count, eps)
 
 
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Divide by (k + alpha * mean square of `size` near channels) ** beta (Krizhevsky 2012).
 
     input: (N, C, *) with at least 3 dimensions -> same shape.
     """
     if input.ndim < 3:
-        raise ValueError(
-            f"local_response_norm: expected at least 3 dimensions, got {tuple(input.shape)}"
-        )
+        raise ValueError(f"local_response_norm: expected at least 3 dimensions, got {tuple(input.shape)}")
     if input.numel() == 0:
         return input
     from .pad import pad
@@ -274,9 +259,7 @@ def local_response_norm(
     return input / (total * (alpha / size) + k) ** beta
 
 
-def normalize(
-    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
-) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """input divided by its p-norm over `dim`, or by eps where that is less.  -> shape of input."""
     y = input / input.norm(p, dim, keepdim=True).clamp_min(eps)
     return y if out is None else out.copy_(y)

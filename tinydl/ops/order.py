@@ -81,15 +81,11 @@ def topk_places(xp, x: Array, k, dim, largest):
 
 
 @of_vectors
-def topk(
-    x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> ValuesIndices:
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The k largest (or smallest) elements along `dim`, sorted, and where they stand."""
     dim = normalize_dim("topk", dim, x.ndim)
     if not 0 <= k <= x.shape[dim]:
-        raise RuntimeError(
-            f"topk: k must lie in [0, {x.shape[dim]}], the size of dim {dim}; got {k}"
-        )
+        raise RuntimeError(f"topk: k must lie in [0, {x.shape[dim]}], the size of dim {dim}; got {k}")
     if k == 0:
         indices = argsort_(x.narrow(dim, 0, 0), dim, False)
     else:
@@ -141,9 +137,7 @@ def _extreme(largest):
 
     word = "largest" if largest else "smallest"
     extreme.__name__ = extreme.__qualname__ = name
-    extreme.__doc__ = (
-        f"The {word}: of all elements; along `dim` (values, indices); or of x and another tensor."
-    )
+    extreme.__doc__ = f"The {word}: of all elements; along `dim` (values, indices); or of x and another tensor."
     place.__name__ = place.__qualname__ = arg
     place.__doc__ = f"Where the {word} stands along `dim`, or in the flattened x.  -> int64"
     return extreme, place
@@ -236,9 +230,7 @@ _ROUNDING = {
 }  # fmt: skip
 
 
-def quantile(
-    x: Tensor, q, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
-) -> Tensor:
+def quantile(x: Tensor, q, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The q-quantiles of x along `dim` (None: of all).  q: number, () or (k,) -> (k, ...).
 
     interpolation between two elements: 'linear', 'lower', 'higher', 'midpoint' or 'nearest'.
@@ -270,15 +262,11 @@ def _checked_q(name, x, q, interpolation):
     if x.dtype.kind != "f" or x.dtype == "float16":
         raise RuntimeError(f"{name}: expected a float32 or float64 tensor, got {x.dtype}")
     if interpolation not in _ROUNDING:
-        raise RuntimeError(
-            f"{name}: interpolation must be one of {', '.join(_ROUNDING)}, got {interpolation!r}"
-        )
+        raise RuntimeError(f"{name}: interpolation must be one of {', '.join(_ROUNDING)}, got {interpolation!r}")
     if not isinstance(q, Tensor):
         q = as_tensor(q, x.dtype, x.device)
     if q.ndim > 1 or q.dtype != x.dtype:
-        raise RuntimeError(
-            f"{name}: q must be a number or a vector of {x.dtype}, got {q.dtype} {tuple(q.shape)}"
-        )
+        raise RuntimeError(f"{name}: q must be a number or a vector of {x.dtype}, got {q.dtype} {tuple(q.shape)}")
     if q.device.type == "cpu" and not ((q.array >= 0) & (q.array <= 1)).all():
         raise RuntimeError(f"{name}: q must lie in [0, 1], got {q.tolist()}")
     return q

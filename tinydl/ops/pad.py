@@ -71,9 +71,7 @@ def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) 
     widths = tuple(n.__index__() for n in pad)
     count = len(widths) // 2
     if len(widths) % 2 or count > input.ndim:
-        raise RuntimeError(
-            f"pad: expected two widths for each of at most {input.ndim} dimensions, got {widths}"
-        )
+        raise RuntimeError(f"pad: expected two widths for each of at most {input.ndim} dimensions, got {widths}")
     pairs = [(0, 0)] * (input.ndim - count)
     pairs += [widths[2 * i : 2 * i + 2] for i in reversed(range(count))]
     if any(n + a + b < 0 for n, (a, b) in zip(input.shape, pairs)):
@@ -81,9 +79,7 @@ def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) 
     if mode == "constant":
         return constant_pad(input, tuple(pairs), 0 if value is None else value)
     if mode not in _EDGES:
-        raise NotImplementedError(
-            f"pad: mode must be 'constant', {', '.join(map(repr, _EDGES))}, got {mode!r}"
-        )
+        raise NotImplementedError(f"pad: mode must be 'constant', {', '.join(map(repr, _EDGES))}, got {mode!r}")
     if value:
         raise ValueError(f"pad: mode '{mode}' takes no value, got {value}")
     if not 1 <= count <= 3 or input.ndim - count not in (1, 2):

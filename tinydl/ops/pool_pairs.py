@@ -71,9 +71,7 @@ max_pool.grads(
 max_pool_winners.grads(
     lambda g, y, x_like: max_pool_scatter(g[0], y[1], tuple(x_like.shape[2:])),
 )
-max_pool_gather.grads(
-    lambda g, x_like, winners: max_pool_scatter(g, winners, tuple(x_like.shape[2:])), None
-)
+max_pool_gather.grads(lambda g, x_like, winners: max_pool_scatter(g, winners, tuple(x_like.shape[2:])), None)
 max_pool_scatter.grads(lambda g, winners: max_pool_gather(g, winners), None)
 
 
@@ -117,9 +115,7 @@ def avg_pool(xp, x: Array, window, counts):
     """
     for d in range(len(window.image)):
         at = (slice(None),) * (d + 2)
-        x = xp.stack(
-            [x[(*at, part)].sum(d + 2, dtype=x.dtype) for part in _inside(window, d)], d + 2
-        )
+        x = xp.stack([x[(*at, part)].sum(d + 2, dtype=x.dtype) for part in _inside(window, d)], d + 2)
     return _divided(xp, x, counts)
 
 

@@ -36,9 +36,7 @@ def resample_adjoint(xp, g: Array, index: Array, weight: Array | None, dim, size
 
 
 resample.grads(
-    lambda g, index, weight, dim, x_like: resample_adjoint(
-        g, index, weight, dim, x_like.shape[dim]
-    ),
+    lambda g, index, weight, dim, x_like: resample_adjoint(g, index, weight, dim, x_like.shape[dim]),
     None,
     None,
 )
@@ -153,9 +151,7 @@ def interpolate(
             f"interpolate: mode '{mode}' needs {' or '.join(map(str, _MODES[mode]))} dimensions, "
             f"got shape {tuple(input.shape)}"
         )
-    _check_interpolate(
-        input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
-    )
+    _check_interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     old = input.shape[2:]
     factors = None
     if size is not None:
@@ -191,9 +187,7 @@ def interpolate(
     return input
 
 
-def _check_interpolate(
-    x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
-):
+def _check_interpolate(x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias):
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: exactly one of size and scale_factor must be given")
     if align_corners is not None and mode in ("nearest", "nearest-exact", "area"):
@@ -201,16 +195,12 @@ def _check_interpolate(
     if recompute_scale_factor and size is not None:
         raise ValueError("interpolate: recompute_scale_factor has no meaning where size is given")
     if antialias and mode not in ("bilinear", "bicubic", "lanczos"):
-        raise ValueError(
-            f"interpolate: antialias is for the modes bilinear, bicubic, lanczos, not '{mode}'"
-        )
+        raise ValueError(f"interpolate: antialias is for the modes bilinear, bicubic, lanczos, not '{mode}'")
     if mode == "lanczos" and (align_corners or not antialias):
         raise ValueError("interpolate: mode 'lanczos' needs antialias=True and no align_corners")
 
 
-def upsample(
-    input: Tensor, size=None, scale_factor=None, mode="nearest", align_corners=None
-) -> Tensor:
+def upsample(input: Tensor, size=None, scale_factor=None, mode="nearest", align_corners=None) -> Tensor:
     """An old name of `interpolate`."""
     return interpolate(input, size, scale_factor, mode, align_corners)
 
@@ -228,10 +218,7 @@ def upsample_bilinear(input: Tensor, size=None, scale_factor=None) -> Tensor:
 # ---------------------------------------------------------------- shuffling
 def _check_image(name, x, factor):
     if x.ndim < 3 or factor <= 0:
-        raise RuntimeError(
-            f"{name}: expected (*, C, H, W) and a positive factor, got {tuple(x.shape)} and "
-            f"{factor}"
-        )
+        raise RuntimeError(f"{name}: expected (*, C, H, W) and a positive factor, got {tuple(x.shape)} and {factor}")
     return tuple(x.shape[:-3]), *x.shape[-3:]
 
 
@@ -240,9 +227,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     lead, C, H, W = _check_image("pixel_shuffle", input, r)
     if C % (r * r):
-        raise RuntimeError(
-            f"pixel_shuffle: {C} channels cannot be divided by the factor's square, {r * r}"
-        )
+        raise RuntimeError(f"pixel_shuffle: {C} channels cannot be divided by the factor's square, {r * r}")
     x = input.reshape(math.prod(lead), C // (r * r), r, r, H, W).permute(0, 1, 4, 2, 5, 3)
     return x.reshape(*lead, C // (r * r), H * r, W * r)
 
@@ -261,8 +246,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels in turn from each of `groups` groups (Zhang 2017).  (N, C, *) -> same shape."""
     if input.ndim < 3 or groups <= 0 or input.shape[1] % groups:
         raise RuntimeError(
-            "channel_shuffle: expected (N, C, *) with C a multiple of groups, got "
-            f"{tuple(input.shape)} and {groups}"
+            f"channel_shuffle: expected (N, C, *) with C a multiple of groups, got {tuple(input.shape)} and {groups}"
         )
     N, C, *sizes = input.shape
     x = input.reshape(N, groups, C // groups, *sizes).transpose(1, 2)

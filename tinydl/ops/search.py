@@ -55,9 +55,7 @@ def searchsorted(
     return found.to(dtypes.int32) if out_int32 else found
 
 
-def bucketize(
-    x: Tensor, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
-) -> Tensor:
+def bucketize(x: Tensor, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The number (0 to n) of the interval between sorted `boundaries` (n,) that holds each x."""
     if boundaries.ndim != 1:
         raise RuntimeError(f"bucketize: boundaries must be a vector, got {tuple(boundaries.shape)}")
@@ -68,9 +66,7 @@ def bucketize(
 @op
 def unique_(xp, x: Array, dim):
     """Sorted distinct values (slices along `dim`), for each element its number, and the counts."""
-    values, inverse, counts = xp.unique(
-        x, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
-    )
+    values, inverse, counts = xp.unique(x, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
     return values, inverse.reshape(x.shape if dim is None else -1), counts
 
 
@@ -99,13 +95,9 @@ def unique(
     return _distinct("unique", unique_, x, dim, return_inverse, return_counts)
 
 
-def unique_consecutive(
-    x: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
-):
+def unique_consecutive(x: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None):
     """As `unique`, but of equal neighbours only, and in their order."""
-    return _distinct(
-        "unique_consecutive", unique_consecutive_, x, dim, return_inverse, return_counts
-    )
+    return _distinct("unique_consecutive", unique_consecutive_, x, dim, return_inverse, return_counts)
 
 
 def _distinct(name, over, x, dim, return_inverse, return_counts):

@@ -30,9 +30,7 @@ class Window(NamedTuple):
         """For each dimension, zeros before and after the image that the window reads."""
         return [
             (p, max(0, (o - 1) * s + r * (k - 1) + 1 - p - i))
-            for k, s, p, r, i, o in zip(
-                self.size, self.stride, self.padding, self.dilation, self.image, self.out
-            )
+            for k, s, p, r, i, o in zip(self.size, self.stride, self.padding, self.dilation, self.image, self.out)
         ]
 
     def reads(self):
@@ -90,14 +88,10 @@ def check_input(name: str, input, n: int, empty_batch: bool = True) -> None:
     """An image of n dimensions, with channels before it and perhaps a batch before these."""
     letters = ("C, " + ", ".join("DHW"[3 - n :])) if n > 1 else "C, L"
     if input.ndim not in (n + 1, n + 2):
-        raise RuntimeError(
-            f"{name}: expected an input (N, {letters}) or ({letters}), got shape {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"{name}: expected an input (N, {letters}) or ({letters}), got shape {tuple(input.shape)}")
     sizes = input.shape if input.ndim == n + 1 else input.shape[1:]
     if 0 in sizes:
-        raise RuntimeError(
-            f"{name}: only the batch may be empty, got an input of shape {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"{name}: only the batch may be empty, got an input of shape {tuple(input.shape)}")
 
 
 def batched(input, n: int):

@@ -43,9 +43,7 @@ def names(space: str = "") -> frozenset[str]:
 
 def _read_back(what):
     if inside and inside[-1] not in READS_BACK:
-        raise TypeError(
-            f"strict: {inside[-1]} reads values back to the host ({what}); a GPU would have to wait for it"
-        )
+        raise TypeError(f"strict: {inside[-1]} reads values back to the host ({what}); a GPU would have to wait for it")
 
 
 def _unwrap(a):
@@ -54,11 +52,7 @@ def _unwrap(a):
     if isinstance(a, np.ndarray):
         raise TypeError("strict: a NumPy array meets an array of the device; CuPy refuses that")
     if isinstance(a, (tuple, list)):
-        return (
-            type(a)(_unwrap(v) for v in a)
-            if type(a) in (tuple, list)
-            else tuple(_unwrap(v) for v in a)
-        )
+        return type(a)(_unwrap(v) for v in a) if type(a) in (tuple, list) else tuple(_unwrap(v) for v in a)
     if isinstance(a, dict):
         return {k: _unwrap(v) for k, v in a.items()}
     return a
@@ -81,9 +75,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._host = host
 
     def __array__(self, *args, **kwargs):
-        raise TypeError(
-            "strict: implicit conversion to a NumPy array; CuPy refuses that (use .get())"
-        )
+        raise TypeError("strict: implicit conversion to a NumPy array; CuPy refuses that (use .get())")
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         return _call(getattr(ufunc, method), args, kwargs)
@@ -229,9 +221,7 @@ class Library(_Space):
         self.ndarray = ndarray
         self.linalg = _Space("linalg", "numpy.linalg")
         self.special = _Space("special", "scipy.special")
-        self.lib = types.SimpleNamespace(
-            stride_tricks=_Space("lib.stride_tricks", "numpy.lib.stride_tricks")
-        )
+        self.lib = types.SimpleNamespace(stride_tricks=_Space("lib.stride_tricks", "numpy.lib.stride_tricks"))
 
     def asarray(self, a, dtype=None, **kwargs):
         """As cupy.asarray: takes NumPy's arrays too, copying them over."""
@@ -284,14 +274,10 @@ def write_names() -> None:
     """Write `cupy_names.txt` from the CuPy that is installed (no GPU is needed)."""
     import cupy
 
-    lines = [
-        f"# Public names of CuPy {cupy.__version__}, for the stand-in of tinydl/testing/strict.py"
-    ]
+    lines = [f"# Public names of CuPy {cupy.__version__}, for the stand-in of tinydl/testing/strict.py"]
     for space, module in _SPACES.items():
         found = importlib.import_module(module)
-        lines.append(
-            " ".join([space or "cupy", *sorted(n for n in dir(found) if not n.startswith("_"))])
-        )
+        lines.append(" ".join([space or "cupy", *sorted(n for n in dir(found) if not n.startswith("_"))]))
     methods = [n for n, _ in inspect.getmembers(cupy.ndarray) if not n.startswith("_")]
     lines.append(" ".join(["ndarray", *sorted(methods)]))
     _FILE.write_text("\n".join(lines) + "\n")
