@@ -59,12 +59,9 @@ def _as_array(op, i, x):
     raise TypeError(f"{op.name}: argument '{name}' must be a tensor or a number, got {type(x).__name__}")
 
 
-def execute(op, device, arrays, constants):
-    """The output array or arrays, by the device's kernel where it serves, else by the body."""
-    return _run(op, device, device.kernels[op.name], arrays, constants)
-
-
-def _run(op, device, kernel, arrays, constants):
+def execute(op, device, arrays, constants, kernel=None):
+    """The output array or arrays, by the kernel (the device's unless given) where it serves, else by the body."""
+    kernel = kernel or device.kernels[op.name]
     if kernel is not None:
         out = op.with_kernel(kernel, arrays, constants)
         if out is not NotImplemented or op.fused:
@@ -96,7 +93,7 @@ def observed(op, device, arrays, constants):
 
     device.synchronize()
     start = time.perf_counter()
-    out = _run(op, device, watched if kernel else None, arrays, constants)
+    out = execute(op, device, arrays, constants, watched if kernel else None)
     device.synchronize()
     spent = time.perf_counter() - start
     for observer in observers:
