@@ -308,10 +308,6 @@ class RecordedNode(Node):
         self.saved = None
 
 
-def operand(x: Tensor | None, array=None):
-    """What a node keeps of the tensor `x` (or of `array`, the same after a cast)."""
-    if not isinstance(x, Tensor):
-        return (array, None, None, 0)
-    if array is None or array is x.array:
-        return (x.array, x.edge(), x._storage, x._storage.version)
-    return (array, x.edge(), None, 0)  # a copy of another type: nobody can overwrite it
+def operand(x: Tensor):
+    """What a node keeps of the tensor `x`."""
+    return (x.array, x.edge(), x._storage, x._storage.version)
