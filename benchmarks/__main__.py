@@ -18,20 +18,25 @@ def work(library: str, name: str, threads: int) -> None:
     """The process of one library: a line in, as many steps as it asks for, their seconds out."""
     import importlib
 
-    from .cases import CASES
+    from .cases import load
 
     lib = importlib.import_module(library)
     lib.set_num_threads(threads)
     lib.manual_seed(0)
-    step = CASES[name](lib)
+    case = load()[name]
+    step = case.build(lib, **case.arguments)
+    between = getattr(step, "between", lambda: None)
     for _ in range(3):
         step()
     print("ready", flush=True)
     for line in sys.stdin:
-        start = time.perf_counter()
+        spent = 0
         for _ in range(int(line)):
+            between()
+            start = time.perf_counter()
             step()
-        print(time.perf_counter() - start, flush=True)
+            spent += time.perf_counter() - start
+        print(spent, flush=True)
 
 
 class Worker:
@@ -84,7 +89,7 @@ def machine() -> dict:
 
 
 def main() -> None:
-    from .cases import CASES
+    from .cases import load
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("words", nargs="*", help="only cases whose name contains one of these")
@@ -96,7 +101,7 @@ def main() -> None:
     if args.work:
         work(*args.work, args.threads)
         return
-    names = [n for n in CASES if not args.words or any(w in n for w in args.words)]
+    names = [n for n in load() if not args.words or any(w in n for w in args.words)]
     about = {**machine(), "threads": args.threads, "date": datetime.date.today().isoformat()}
     print("  ".join(f"{k} {v}" for k, v in about.items()))
     print(f"{'case':<26}{'tinydl ms':>12}{'PyTorch ms':>12}{'ratio':>8}{'of best':>9}")

@@ -1,14 +1,6 @@
-"""What is measured: for each case a function that builds a step from a library, tinydl or PyTorch alike.
+"""Whole training steps."""
 
-The names are the same in both, so one text serves both; a step ends with the numbers computed.
-"""
-
-CASES = {}
-
-
-def case(build):
-    CASES[build.__name__] = build
-    return build
+from . import cases
 
 
 def training(lib, model, x, t):
@@ -25,7 +17,7 @@ def training(lib, model, x, t):
     return step
 
 
-@case
+@cases("training steps", 0.9)
 def lenet(lib, size=28, channels=(6, 16)):
     """LeNet-5 on 64 images of 28 x 28."""
     nn, (a, b) = lib.nn, channels
@@ -37,7 +29,7 @@ def lenet(lib, size=28, channels=(6, 16)):
     return training(lib, model, lib.randn(64, 1, size, size), lib.randint(0, 10, (64,)))
 
 
-@case
+@cases("training steps", 0.9)
 def lenet_digits(lib):
     """The demo's network: 32 and 64 channels, 64 images of 8 x 8."""
     nn = lib.nn
@@ -49,33 +41,9 @@ def lenet_digits(lib):
     return training(lib, model, lib.randn(64, 1, 8, 8), lib.randint(0, 10, (64,)))
 
 
-@case
+@cases("training steps", 0.9)
 def mlp(lib):
     """784 - 256 - 256 - 10 on 128 images."""
     nn = lib.nn
     model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
     return training(lib, model, lib.randn(128, 784), lib.randint(0, 10, (128,)))
-
-
-@case
-def small_product(lib):
-    """1000 recorded products of 4 x 4 tensors: what an operation costs beside its arithmetic."""
-    x, w = lib.ones(4, 4).requires_grad_(), lib.ones(4, 4).requires_grad_()
-
-    def step():
-        for _ in range(1000):
-            x * w
-
-    return step
-
-
-@case
-def small_product_and_back(lib):
-    """200 times a product of 4 x 4 tensors and its gradients."""
-    x, w, g = lib.ones(4, 4).requires_grad_(), lib.ones(4, 4).requires_grad_(), lib.ones(4, 4)
-
-    def step():
-        for _ in range(200):
-            (x * w).backward(g)
-
-    return step
