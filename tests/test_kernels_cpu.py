@@ -409,7 +409,7 @@ def test_cache_folder_message_and_hooks(tmp_path):
     first = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
     assert first.stderr.count("tinydl: compiling CPU kernels (first use, half a minute; kept in ") == 1
     assert first.stdout.strip() == "[('random', True), ('random', False)]"
-    assert list(folder.glob("numba-*/*/*.nbc"))
+    assert list(folder.glob("numba-*/*/*/*.nbc"))
     second = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
     assert (second.stdout.strip(), second.stderr) == ("[]", "")
     quiet = python(code, TINYDL_CACHE=str(tmp_path / "other"), TINYDL_QUIET="1")

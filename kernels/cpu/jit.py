@@ -1,11 +1,12 @@
 """The one way in which CPU kernels are compiled: options, cache folder, threads, messages.
 
-Numba's cache knows neither globals nor other files nor the host's vector width, so the folder is
-named here by a hash of all that: a changed source or machine can never run stale code.
+Numba's cache knows neither globals nor other files nor the host's vector width, so the folders are
+named here by hashes of all that: a changed source or machine can never run stale code.
 
 Environment: TINYDL_CACHE (folder; default ~/.cache/tinydl), TINYDL_NUM_THREADS, TINYDL_QUIET=1.
 """
 
+import ast
 import functools
 import hashlib
 import os
@@ -35,7 +36,8 @@ def jit(function: Callable | None = None, *, parallel: bool = False, contract: b
 
     _listen()
     folder = cache_folder()
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder or ""
+    place = folder and os.path.join(folder, _sources_of(function.__module__))
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, place or ""
     try:
         compiled = numba.njit(
             cache=folder is not None,
@@ -71,16 +73,33 @@ def cache_folder() -> str | None:
 
 @functools.cache
 def fingerprint() -> str:
-    """Hash of everything that compiled code depends on and that Numba's own key leaves out."""
+    """Hash of what compiled code depends on beside its sources, and that Numba's own key leaves out."""
     import numba
     from llvmlite import binding
 
     parts = [numba.__version__, sys.version, binding.get_host_cpu_name()]
     parts += [binding.get_host_cpu_features().flatten(), f"bounds={numba.config.BOUNDSCHECK}"]
-    digest = hashlib.sha256("\n".join(parts).encode())
-    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _sources_of(module: str) -> str:
+    """The name of a module's folder: its own, and a hash of its source and of all that it imports from here."""
+    top = Path(__file__).parents[1]
+    seen, todo = {}, [Path(sys.modules[module].__file__)]
+    while todo:
+        file = todo.pop()
+        if file in seen or not file.exists() or top not in file.parents:
+            continue
+        seen[file] = source = file.read_bytes()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                todo += [folder.with_suffix(".py"), *(folder / f"{a.name}.py" for a in node.names)]
+    digest = hashlib.sha256()
+    for file in sorted(seen):
+        digest.update(seen[file])
+    return f"{module.rpartition('.')[2]}-{digest.hexdigest()[:16]}"
 
 
 # --- threads
