@@ -10,6 +10,7 @@ from importlib import import_module
 FAMILIES = {
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "matmul": ("matmul",),
+    "optim": ("adam_update", "sgd_update"),
     "pool": (
         "max_pool",
         "max_pool_winners",
