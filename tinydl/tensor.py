@@ -40,7 +40,8 @@ class Tensor:
 
     _edge = None  # (node, slot) that made it, or its leaf; None: does not require grad
     _base = None  # the tensor of which this is a view
-    _chain = ()  # (operation, constants) that lead from the base to this view
+    _chain = ()  # (chain of what it was made from, operation, constants): the way from the base to this view
+    _origin = None  # of a view that was detached: the array of its base
     _rewrites = 0  # the base's rewrites when this view's edge was recorded
     _unrecorded_view = False  # made within no_grad
     _grad = None
@@ -122,6 +123,16 @@ class Tensor:
         steps = tuple(s // self.array.dtype.itemsize for s in self.array.strides)
         return steps if dim is None else steps[dim]
 
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        a = self.array
+        return (getattr(a, "__array_interface__", None) or a.__cuda_array_interface__)["data"][0]
+
+    def storage_offset(self) -> int:
+        """How many elements after that of its base its first element lies."""
+        origin = self._origin if self._base is None else self._root().array
+        return 0 if origin is None else (self.data_ptr() - wrap(origin).data_ptr()) // self.array.itemsize
+
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory one after another, last index fastest."""
         return self.array.flags.c_contiguous
@@ -138,6 +149,12 @@ class Tensor:
 
             refresh(self)
         return self._edge
+
+    def _root(self):
+        """The tensor of which this is a view, or itself; a base that took another shape is a view of what it was."""
+        while self._base is not None:
+            self = self._base
+        return self
 
     @property
     def requires_grad(self) -> bool:
@@ -211,6 +228,8 @@ class Tensor:
         """The same memory outside the graph.  Writes to it are seen by both, and by version checks."""
         t = wrap(self.array)
         t._storage = self._storage
+        if self._base is not None:
+            t._origin = self._root().array
         return t
 
     def detach_(self) -> Tensor:

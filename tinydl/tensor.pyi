@@ -201,6 +201,10 @@ class Tensor:
         """The indices that sort x along `dim`.  Always stable."""
     def argwhere(self) -> Tensor:
         """Indices of the elements that are not 0: (n, ndim)."""
+    def as_strided(self, size, stride, storage_offset: _int | None = ...) -> Tensor:
+        """The elements of x at steps of memory `stride` (in elements), as a view of the given size."""
+    def as_strided_(self, size, stride, storage_offset: _int | None = ...) -> Tensor:
+        """In place: the tensor takes the shape of its `as_strided`.  Returns the tensor."""
     def asin(self) -> Tensor:
         """Inverse sine.  x: any shape -> same shape."""
     def asin_(self) -> Tensor:
@@ -334,6 +338,8 @@ class Tensor:
         """The tensor's values outside the graph (`detach`); assigning replaces the array."""
     @data.setter
     def data(self, value: Any) -> None: ...
+    def data_ptr(self) -> _int:
+        """The address of the first element."""
     def det(self):
         """The determinant of each square matrix.  x: (..., n, n) -> (...)."""
     def detach(self) -> Tensor:
@@ -785,6 +791,10 @@ class Tensor:
         """x in another shape with as many elements; one size may be -1."""
     def reshape_as(self, other: Tensor | _complex) -> Tensor:
         """x in the shape of `other`."""
+    def resize_(self, *sizes) -> Tensor:
+        """In place: another shape, of the first elements; where it has more of them, the new ones are not set."""
+    def resize_as_(self, other: Tensor | _complex) -> Tensor:
+        """In place: the shape of `other`; see resize_."""
     def retain_grad(self) -> None:
         """Keep the gradient of this computed tensor in `grad` too."""
     @property
@@ -869,10 +879,14 @@ class Tensor:
         """In place: the tensor becomes `square` of it.  Returns the tensor."""
     def squeeze(self, dim=...) -> Tensor:
         """x without its dimensions of size 1: all of them, or those among `dim` (one or several)."""
+    def squeeze_(self, dim=...) -> Tensor:
+        """In place: the tensor takes the shape of its `squeeze`.  Returns the tensor."""
     def std(self, dim: _int | Sequence[_int] | _bool | None = ..., unbiased: _bool | None = ..., keepdim: _bool = ..., *, correction: _float | None = ...) -> Tensor:
         """Standard deviation over `dim` (one, several, None for all); the divisor is count - correction."""
     def std_mean(self, dim=..., unbiased=..., keepdim=..., *, correction=...):
         """Standard deviation and mean, as `std` and `mean` give them."""
+    def storage_offset(self) -> _int:
+        """How many elements after that of its base its first element lies."""
     def stride(self, dim: _int | None = ...):
         """Elements to step over for the next index, in each dimension."""
     def sub(self, other: Tensor | _complex, *, alpha=...) -> Tensor:
@@ -889,10 +903,16 @@ class Tensor:
         """x summed to `size`, a shape that broadcasts to x's."""
     def swapaxes(self, axis0: _int, axis1: _int) -> Tensor:
         """x with two dimensions exchanged: a view."""
+    def swapaxes_(self, axis0: _int, axis1: _int) -> Tensor:
+        """In place: the tensor takes the shape of its `swapaxes`.  Returns the tensor."""
     def swapdims(self, axis0: _int, axis1: _int) -> Tensor:
         """x with two dimensions exchanged: a view."""
+    def swapdims_(self, axis0: _int, axis1: _int) -> Tensor:
+        """In place: the tensor takes the shape of its `swapaxes`.  Returns the tensor."""
     def t(self) -> Tensor:
         """The transpose of a matrix; a tensor of fewer dimensions as it is.  A view."""
+    def t_(self) -> Tensor:
+        """In place: the tensor takes the shape of its `t`.  Returns the tensor."""
     def take(self, index: Tensor | _complex) -> Tensor:
         """The elements of x, as if flat, at integer indices.  -> the shape of index."""
     def take_along_dim(self, indices: Tensor | _complex, dim: _int | None = ...) -> Tensor:
@@ -921,6 +941,8 @@ class Tensor:
         """Sum of the diagonal.  x: (n, m) -> ()."""
     def transpose(self, dim0: _int, dim1: _int) -> Tensor:
         """x with two dimensions exchanged: a view."""
+    def transpose_(self, dim0: _int, dim1: _int) -> Tensor:
+        """In place: the tensor takes the shape of its `transpose`.  Returns the tensor."""
     def tril(self, diagonal: _int = ...) -> Tensor:
         """x with zeros above the given diagonal of the matrices in its last two dimensions."""
     def tril_(self, diagonal: _int = ...) -> Tensor:
@@ -953,6 +975,8 @@ class Tensor:
         """As `unique`, but of equal neighbours only, and in their order."""
     def unsqueeze(self, dim: _int) -> Tensor:
         """x with a new dimension of size 1 at `dim`."""
+    def unsqueeze_(self, dim: _int) -> Tensor:
+        """In place: the tensor takes the shape of its `unsqueeze`.  Returns the tensor."""
     def var(self, dim: _int | Sequence[_int] | _bool | None = ..., unbiased: _bool | None = ..., keepdim: _bool = ..., *, correction: _float | None = ...) -> Tensor:
         """Variance over `dim` (one, several, None for all); the divisor is count - correction."""
     def var_mean(self, dim=..., unbiased=..., keepdim=..., *, correction=...):

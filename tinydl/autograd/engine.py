@@ -190,7 +190,7 @@ def mark_view(y, op, x, constants):
     if not (isinstance(x, Tensor) and y.device.xp.may_share_memory(y.array, x.array)):
         return
     y._base = x if x._base is None else x._base
-    y._chain = (*x._chain, (op, constants))
+    y._chain = (x._chain, op, constants)
     y._storage = x._storage
     y._rewrites = x._storage.rewrites
     y._unrecorded_view = x._unrecorded_view or not state.recording

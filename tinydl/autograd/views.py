@@ -18,15 +18,20 @@ from .mode import enable_grad, state
 
 
 def _follow(x, chain):
-    """The view of `x` to which the chain of view operations leads."""
-    for step, constants in chain:
+    """The view of `x` to which the chain of view operations leads: (what came before, operation, constants)."""
+    steps = []
+    while chain:
+        chain, *step = chain
+        steps.append(step)
+    for step, constants in reversed(steps):
         x = OPS[step.name](x, **dict(zip(step.constants, constants)))
     return x
 
 
 def refresh(view):
     """Record a view whose base was overwritten since: the same view of what the base is now."""
-    if view._unrecorded_view and view._base._edge is not None:
+    base = view._root()
+    if view._unrecorded_view and base._edge is not None:
         raise RuntimeError(
             "a view was made within no_grad, and its base was written since while gradients were recorded: "
             "whether its gradient counts is unclear; make the view again"
@@ -36,7 +41,7 @@ def refresh(view):
     packing, state.packing = state.packing, None  # a checkpoint that asks would not do it again
     try:
         with enable_grad():
-            view._edge = _follow(view._base, view._chain)._edge
+            view._edge = _follow(base, view._chain)._edge
     finally:
         state.packing = packing
 
@@ -46,6 +51,11 @@ def overwrite(xp, base: Array, value: Array, chain):
     """A copy of `base` in which the part that `chain` (view operations) leads to is `value`."""
     out = base.copy()
     part = _follow(wrap(out), chain).array
+    if part.size and not xp.may_share_memory(part, out):
+        raise RuntimeError(
+            "writing to this view of a tensor that does not lie in memory one element after another cannot be "
+            "recorded; start from its contiguous()"
+        )
     part[...] = value
     return out
 
@@ -77,10 +87,10 @@ def writable(x, name):
         )
     if not state.recording:
         return
-    base = x if x._base is None else x._base
+    base = x._root()
     edge = base._edge
-    if edge is not None and edge[0].name == "leaf":
-        what = "a leaf" if base is x else "a view of a leaf"
+    if any(e is not None and e[0].name == "leaf" for e in (edge, x._edge)):
+        what = "a view of a leaf" if base is not x and edge is not None else "a leaf"
         raise RuntimeError(
             f"{name}: {what} that requires grad cannot be written in place while gradients are recorded; "
             "write within tinydl.no_grad(), or to a clone()"
@@ -146,8 +156,8 @@ def _replace(x, result):
     """Give `x` the place of `result` in the graph; where `x` is a view, its base that of a part overwritten."""
     if not state.recording:
         return
-    base = x._base
-    if base is None:
+    base = x._root()
+    if base is x:
         if result._edge is not None or x._edge is not None:
             x._edge = result._edge
             x._storage.rewrites += 1
@@ -165,12 +175,38 @@ def _replace(x, result):
     base._storage.rewrites += 1
 
 
+def reform(x: Tensor, name: str, function) -> Tensor:
+    """Make `x` the view `function(x)` of itself, recorded: other shape, same memory."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a tensor to reshape, got {type(x).__name__}")
+    if x.requires_grad and (x.is_leaf or not state.recording):
+        what = "a leaf that requires grad" if x.is_leaf else "within no_grad a tensor that requires grad"
+        raise RuntimeError(f"{name}: {what} cannot change its shape in place; use the function without _")
+    before = x
+    if x._base is None:  # what was its base's becomes that of a tensor nobody else has
+        before = wrap(x.array)
+        before.__dict__.update(x.__dict__)
+    y = function(before)
+    for attribute in ("array", "_edge", "_base", "_chain", "_rewrites", "_unrecorded_view"):
+        setattr(x, attribute, getattr(y, attribute))
+    move_retained(x)
+    return x
+
+
 def in_place(function, name):
     """The method `name` that overwrites its tensor with what `function` gives."""
+    return _method(write, function, name, f"In place: the tensor becomes `{function.__name__}` of it.")
 
+
+def reshaping(function, name):
+    """The method `name` that gives its tensor the shape of its view `function`."""
+    return _method(reform, function, name, f"In place: the tensor takes the shape of its `{function.__name__}`.")
+
+
+def _method(change, function, name, what):
     def method(self, *args, **kwargs):
-        return write(self, name, lambda x: function(x, *args, **kwargs))
+        return change(self, name, lambda x: function(x, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"In place: the tensor becomes `{function.__name__}` of it.  Returns the tensor."
+    method.__doc__ = f"{what}  Returns the tensor."
     return method

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import dtype as dtypes
-from ..autograd.views import in_place, write
+from ..autograd.views import in_place, reshaping, write
 from ..device import device as find_device
 from ..tensor import Tensor, wrap
-from . import activation, creation, decompose, elementwise, linalg, order, random, reduce, scan, shape
+from . import activation, creation, decompose, elementwise, linalg, order, random, reduce, scan, shape, strided
 from . import index as indexing
 
 FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random, activation, decompose)
@@ -26,6 +26,8 @@ logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul multi
 reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub
 subtract tan tanh tril triu true_divide trunc xlogy
 """.split()
+
+RESHAPING = "as_strided squeeze swapaxes swapdims t transpose unsqueeze".split()  # NAME_: the same for shapes
 
 # operator -> function; with other=True the reflected operator exists too
 BINARY = {
@@ -67,6 +69,8 @@ def _attach():
     for name in IN_PLACE:
         if hasattr(Tensor, name):
             setattr(Tensor, f"{name}_", in_place(getattr(Tensor, name), f"{name}_"))
+    for name in RESHAPING:
+        setattr(Tensor, f"{name}_", reshaping(getattr(Tensor, name), f"{name}_"))
     Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = elementwise.neg, elementwise.abs, elementwise.bitwise_not
     Tensor.__pos__ = elementwise.positive
     Tensor.__hash__ = object.__hash__
@@ -305,7 +309,8 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 
 
 _METHODS = [
-    to, cpu, cuda, type_as, copy_, fill_, zero_, fill_diagonal_, new_tensor, new_zeros, new_ones, new_empty, new_full,
+    strided.resize_, strided.resize_as_, to, cpu, cuda, type_as, copy_, fill_, zero_, fill_diagonal_,
+    new_tensor, new_zeros, new_ones, new_empty, new_full,
     __setitem__, __bool__, __len__, __iter__, __contains__, __float__, __int__, __index__, __format__, __repr__,
     __array__, __array_ufunc__, __array_function__, __dlpack__, __dlpack_device__, __copy__, __deepcopy__, __reduce__,
     *(_converter(n, d) for n, d in {

@@ -119,9 +119,14 @@ def reshape(x: Tensor, *args, shape=None) -> Tensor:
 
 
 def view(x: Tensor, *shape) -> Tensor:
-    """x in another shape with as many elements, as a view; refused where memory allows none."""
+    """x in another shape with as many elements, as a view; refused where memory allows none.
+
+    view(dtype) sees the same bits as numbers of another type, outside the graph.
+    """
     if len(shape) == 1 and not hasattr(shape[0], "__index__") and not isinstance(shape[0], (tuple, list)):
-        raise TypeError(f"view: expected sizes, got {shape[0]!r}; x.to(dtype) gives another type")
+        from .strided import seen_as
+
+        return seen_as(x, shape[0])
     y = reshape_(x, complete("view", x.array.size, flat_sizes(shape)))
     if y._base is None and x.array.size:
         raise RuntimeError(
