@@ -116,7 +116,7 @@ class _Threads:
     of_thread = threading.local()  # Numba counts per calling thread, PyTorch's users expect per process
 
 
-def _limit() -> int:
+def thread_limit() -> int:
     """The most threads that Numba will start; readable without importing it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
@@ -129,12 +129,12 @@ def set_num_threads(n: int) -> None:
         raise TypeError(f"set_num_threads: expected an int, got {type(n).__name__}")
     if n < 1:
         raise ValueError(f"set_num_threads: expected a positive number, got {n}")
-    _Threads.wanted = min(n, _limit())
+    _Threads.wanted = min(n, thread_limit())
 
 
 def get_num_threads() -> int:
     """Threads that CPU kernels use."""
-    return _Threads.wanted or _limit()
+    return _Threads.wanted or thread_limit()
 
 
 def _from_environment() -> None:

@@ -39,6 +39,12 @@ def strip(x):
     return STRIP_BYTES // x.itemsize
 
 
+def panel_width(itemsize):
+    """Numbers in a row of a panel: MR, rounded up to whole vectors."""
+    lanes = VECTOR_BYTES // itemsize
+    return -(-MR // lanes) * lanes
+
+
 class _Vectors:
     """What code generation needs for one number type: the vector type and its few instructions."""
 
@@ -101,6 +107,17 @@ def _n(value):
 
 
 @intrinsic
+def noinline(typingctx):
+    """Keeps LLVM from copying the calling function into its callers, which compile longer then."""
+
+    def codegen(context, b, sig, args):
+        b.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
 def address(typingctx, array, offset):
     """Pointer to element `offset` of a C-contiguous array."""
 
@@ -152,26 +169,103 @@ put_masked = intrinsic(_masked_move(add=False))
 add_masked = intrinsic(_masked_move(add=True))
 
 
+def _outer(context, builder, pointer, K, A, step_a, right, C, add=False):
+    """c[MR, NR] (+)= a[K, MR]^T b[K, NR]; `right(v, k)` loads the NV vectors of row k of b."""
+    v = _Vectors(context, builder, pointer)
+    tile = v.accumulators(MR, NV)
+    slots = list(enumerate(sum(tile, [])))
+    if add:
+        for i, slot in slots:
+            builder.store(v.load(C, _n(i * v.lanes)), slot)
+    with cgutils.for_range(builder, K) as loop:
+        at_a, vectors = builder.mul(loop.index, _n(step_a)), right(v, loop.index)
+        # one broadcast value at a time: all MR at once would spill the registers
+        for i, row in enumerate(tile):
+            v.accumulate([row], [v.broadcast(A, builder.add(at_a, _n(i)))], vectors)
+    for i, slot in slots:
+        v.store(builder.load(slot), C, _n(i * v.lanes))
+    return context.get_dummy_value()
+
+
+def _rows_of_strip(builder, B):
+    """Row k of a packed strip."""
+
+    def right(v, k):
+        at = builder.mul(k, _n(NV * v.lanes))
+        return [v.load(B, builder.add(at, _n(j * v.lanes))) for j in range(NV)]
+
+    return right
+
+
 @intrinsic
 def outer_tile(typingctx, K, a, b, c):
     """c[MR, NR] = a[K, MR]^T b[K, NR]."""
 
     def codegen(context, builder, sig, args):
         K, A, B, C = args
-        v = _Vectors(context, builder, sig.args[1])
-        tile = v.accumulators(MR, NV)
-        with cgutils.for_range(builder, K) as loop:
-            at_a = builder.mul(loop.index, _n(MR))
-            at_b = builder.mul(loop.index, _n(NV * v.lanes))
-            right = [v.load(B, builder.add(at_b, _n(j * v.lanes))) for j in range(NV)]
-            # one broadcast value at a time: all MR at once would spill the registers
-            for i, row in enumerate(tile):
-                v.accumulate([row], [v.broadcast(A, builder.add(at_a, _n(i)))], right)
-        for i, slot in enumerate(sum(tile, [])):
-            v.store(builder.load(slot), C, _n(i * v.lanes))
-        return context.get_dummy_value()
+        return _outer(context, builder, sig.args[1], K, A, MR, _rows_of_strip(builder, B), C)
 
     return types.void(types.intp, a, b, c), codegen
+
+
+@intrinsic
+def panel_tile(typingctx, K, a, b, c):
+    """c[MR, NR] = a[K, :MR]^T b[K, NR], the rows of a as `transpose` leaves them: whole vectors."""
+
+    def codegen(context, builder, sig, args):
+        K, A, B, C = args
+        step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
+        return _outer(context, builder, sig.args[1], K, A, step, _rows_of_strip(builder, B), C)
+
+    return types.void(types.intp, a, b, c), codegen
+
+
+@intrinsic
+def gather_tile(typingctx, K, a, b, rows_b, d, rows_d, c):
+    """c[MR, NR] += a[K, :MR]^T [b | d][K, NR]: vector k of b begins at b[rows_b[k]], of d at d[rows_d[k]]."""
+
+    def codegen(context, builder, sig, args):
+        K, A, B, rows_b, D, rows_d, C = args
+        step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
+
+        def right(v, k):
+            at = [builder.sext(builder.load(builder.gep(rows, [k])), _INDEX) for rows in (rows_b, rows_d)]
+            return [v.load(base, offset) for base, offset in zip((B, D), at)]
+
+        return _outer(context, builder, sig.args[1], K, A, step, right, C, add=True)
+
+    return types.void(types.intp, a, b, rows_b, d, rows_d, c), codegen
+
+
+@intrinsic
+def transpose(typingctx, a, step, rows, out, width):
+    """out[k, :VL] = a[:VL, k]^T for k < VL: rows of a are `step` apart, of out `width`; beyond `rows`, the last again."""
+
+    def codegen(context, builder, sig, args):
+        A, step, rows, out, width = args
+        v = _Vectors(context, builder, sig.args[0])
+        last = builder.sub(rows, _n(1))
+
+        def row(i):
+            i = _n(i)
+            return builder.mul(builder.select(builder.icmp_signed("<", i, rows), i, last), step)
+
+        x, n = [v.load(A, row(i)) for i in range(v.lanes)], v.lanes
+        # swap blocks off the diagonal, of half the width, a quarter, ...: log2(VL) rounds
+        half = n // 2
+        while half:
+            low = [i if not i & half else n + i - half for i in range(n)]
+            high = [i + half if not i & half else n + i for i in range(n)]
+            masks = [ir.Constant(ir.VectorType(_LANE, n), order) for order in (low, high)]
+            for i in (i for i in range(n) if not i & half):
+                pair = x[i], x[i + half]
+                x[i], x[i + half] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+            half //= 2
+        for i, vector in enumerate(x):
+            v.store(vector, out, builder.mul(_n(i), width))
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, types.intp, out, types.intp), codegen
 
 
 @intrinsic

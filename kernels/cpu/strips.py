@@ -8,16 +8,18 @@ block of strips once, and all channels follow the plan. Its row for (strip, tap,
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from ..window import taps
 from .jit import jit
-from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, put_masked, strip
+from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, noinline, put_masked, strip
 
 RUNS = 3  # a vector of pixels that crosses two row ends of its image
 LANES = 2 * RUNS  # where the positions begin in a row of a plan
+TOGETHER = 8
 
 
 class Plane(NamedTuple):
@@ -36,7 +38,41 @@ class Plane(NamedTuple):
 @lru_cache(maxsize=256)
 def tables(window, itemsize: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (T, P) under the taps, and the runs (T, P, LANES) of the vector that begins at each pixel."""
-    positions = taps(window)
+    return _with_runs(taps(window), itemsize)
+
+
+@lru_cache(maxsize=256)
+def phases(window, itemsize: int):
+    """The adjoint of a window as products: [(taps, tables of outputs read, tables of inputs written)], are all written.
+
+    Inputs whose positions are equal modulo the stride are read by the same taps, the others by none of these. Where
+    no two windows meet, `taps` is None: the inputs under all taps are written from each output.
+    """
+    positions, image = taps(window), prod(window.image)
+    if np.bincount(positions[positions >= 0], minlength=1).max() < 2:
+        own = _with_runs(positions, itemsize)
+        return [(None, tables(Plane(window.out), itemsize), own)], False
+    T, P = positions.shape
+    reader = np.full((T, image + 1), -1, np.int64)
+    np.put_along_axis(reader, np.where(positions < 0, image, positions), np.arange(P)[None], 1)
+    residue, steps = np.zeros(window.image, np.int64), 1
+    for d, size in enumerate(window.image):
+        spans = window.spans(d)
+        stride = spans[1].start - spans[0].start if len(spans) > 1 else 1
+        along = np.arange(size).reshape(-1, *[1] * (len(window.image) - d - 1))
+        residue, steps = residue * stride + along % stride, steps * stride
+    found, covered = [], True
+    for phase in range(steps):
+        own = np.flatnonzero(residue.reshape(-1) == phase)
+        read = np.flatnonzero((reader[:, own] >= 0).any(1))
+        covered &= not len(own) or len(read) > 0
+        if len(own) and len(read):
+            into = _with_runs(np.ascontiguousarray(reader[np.ix_(read, own)]), itemsize)
+            found.append((tuple(read.tolist()), into, _with_runs(own[None], itemsize)))
+    return found, covered
+
+
+def _with_runs(positions, itemsize):
     runs = np.empty((*positions.shape, LANES), np.int32)
     _fill_runs(positions, STRIP_BYTES // NV // itemsize, runs)
     return positions, runs
@@ -73,13 +109,9 @@ def split(row):
 
 
 @jit
-def new_plan(x, strips, T):
-    return np.empty((strips * T * NV, LANES + lanes(x)), np.int64)
-
-
-@jit
 def locate(positions, runs, image_step, first, strips, total, plan):
     """Plan the moves of pixels first.. (of `total`), in channel 0; images are `image_step` apart."""
+    noinline()
     T, P = positions.shape
     VL = plan.shape[1] - LANES
     for sv in range(strips * NV):
@@ -101,44 +133,55 @@ def locate(positions, runs, image_step, first, strips, total, plan):
 @jit
 def pack(x, start, plane_step, channels, T, strips, plan, out):
     """out[strips, channels * T, NR]: the inputs of each strip, channel 0 beginning at `start`; 0 outside."""
+    noinline()
     VL, NR = lanes(x), strip(x)
     flat = x.reshape(-1)
     for s in range(strips):
-        for c in range(channels):
-            plane = start + c * plane_step
+        # a few channels at a time: each move of the plan is read once for all, and their lines stay in the cache
+        for c in range(0, channels, TOGETHER):
+            many = min(TOGETHER, channels - c)
             for k in range(T * NV):
                 row = plan[s * T * NV + k]
-                to = (s * channels + c) * T * NR + k * VL
+                to, plane = (s * channels + c) * T * NR + k * VL, start + c * plane_step
                 if row[0] >= 0:
-                    copy_masked(address(out, to), address(x, plane + row[1]), row[0])
+                    for i in range(many):
+                        source = plane + i * plane_step + row[1]
+                        copy_masked(address(out, to + i * T * NR), address(x, source), row[0])
                     for r in range(2, LANES, 2):
                         if row[r]:
-                            put_masked(address(out, to), address(x, plane + row[r + 1]), row[r])
+                            for i in range(many):
+                                source = plane + i * plane_step + row[r + 1]
+                                put_masked(address(out, to + i * T * NR), address(x, source), row[r])
                 else:
-                    for l in range(VL):
-                        i = row[LANES + l]
-                        out[to + l] = flat[plane + i] if i >= 0 else x.dtype.type(0)
+                    for i in range(many):
+                        for l in range(VL):
+                            p = row[LANES + l]
+                            out[to + i * T * NR + l] = flat[plane + i * plane_step + p] if p >= 0 else x.dtype.type(0)
 
 
 @jit
-def unpack(tile, first, rows, start, plane_step, T, s, plan, add, x):
-    """Put (or add) the rows of tile[rows, NR], numbers first.. of (channel, tap), where `pack` takes them from."""
-    VL, NR = lanes(x), strip(x)
-    flat = x.reshape(-1)
+def unpack(tiles, at, first, rows, channel, bias, plane_step, T, s, plan, add, y):
+    """Put the rows of the tile (rows, NR), numbers first.. of (channel, tap), plus bias; or add them, where pixels lie."""
+    noinline()
+    VL, NR = lanes(y), strip(y)
+    flat = y.reshape(-1)
     for i in range(rows):
-        c, t = (first + i) // T, (first + i) % T
-        plane = start + c * plane_step
+        c, t = channel + (first + i) // T, (first + i) % T
+        plane = c * plane_step
+        if not add:
+            for l in range(NR):
+                tiles[at + i * NR + l] += bias[c]
         for j in range(NV):
             row = plan[(s * T + t) * NV + j]
-            at = i * NR + j * VL
+            source = at + i * NR + j * VL
             if row[0] >= 0:
                 for r in range(0, LANES, 2):
                     if row[r] and add:
-                        add_masked(address(x, plane + row[r + 1]), address(tile, at), row[r])
+                        add_masked(address(y, plane + row[r + 1]), address(tiles, source), row[r])
                     elif row[r]:
-                        put_masked(address(x, plane + row[r + 1]), address(tile, at), row[r])
+                        put_masked(address(y, plane + row[r + 1]), address(tiles, source), row[r])
             else:
                 for l in range(VL):
                     k = row[LANES + l]
                     if k >= 0:
-                        flat[plane + k] = flat[plane + k] + tile[at + l] if add else tile[at + l]
+                        flat[plane + k] = flat[plane + k] + tiles[source + l] if add else tiles[source + l]
