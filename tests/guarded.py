@@ -12,6 +12,9 @@ from math import prod
 
 import numpy as np
 
+import tinydl  # noqa: F401 (it makes tinydl.kernels importable)
+from tinydl.kernels.cpu import arrays
+
 PAGE, PROT_NONE = mmap.PAGESIZE, 0
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
@@ -48,12 +51,14 @@ def guarded_allocations(at_end: bool):
         "empty": maker(0xFF), "zeros": maker(0), "ascontiguousarray": contiguous,
         "empty_like": lambda a: maker(0xFF)(a.shape, a.dtype), "zeros_like": lambda a: maker(0)(a.shape, a.dtype),
     }  # fmt: skip
-    before = {name: getattr(np, name) for name in makers}
+    before, large = {name: getattr(np, name) for name in makers}, arrays.SMALLEST
     vars(np).update(makers)
+    arrays.SMALLEST = float("inf")  # large ones too come from NumPy
     try:
         yield contiguous
     finally:
         vars(np).update(before)
+        arrays.SMALLEST = large
 
 
 def forget_tables():

@@ -63,7 +63,7 @@ from .ops.scan import *
 from .ops.shape import *
 from .ops.similarity import *
 from .tensor import Size, Tensor
-from .threads import get_num_threads, set_num_threads
+from .threads import get_num_threads, get_winograd, set_num_threads, set_winograd
 from .version import __version__
 
 from .ops import methods  # isort: skip
@@ -75,7 +75,8 @@ float, int, bool = float32, int32, bool_  # PyTorch's names of types
 
 _LAZY = ("amp", "autograd", "data", "distributions", "func", "io", "kernels", "linalg", "metrics", "models", "nn",
          "optim", "pictures", "profiler", "random", "sparse", "special", "testing", "train", "utils")  # fmt: skip
-_FROM = {"save": "io", "load": "io", "summary": "summary", "manual_seed": "random", "Generator": "random"}
+_FROM = {"save": "io", "load": "io", "summary": "summary", "manual_seed": "random", "Generator": "random",
+         "empty_cache": "kernels.cpu.arrays"}  # fmt: skip
 
 
 def __getattr__(name):

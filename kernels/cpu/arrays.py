@@ -1,10 +1,117 @@
-"""What all CPU kernels ask of their arrays."""
+"""What all CPU kernels ask of their arrays, and the memory of large ones, which is used again.
+
+The pages of a fresh large array cost more than most kernels (0.25 ms a MB), so the pool keeps the memory of those that
+died.  An array is a view of its Memory and holds a reference to it, as do all views of it, NumPy's and DLPack's alike:
+memory is free when nobody but the pool refers to it.
+"""
+
+import sys
+import threading
+from math import prod
 
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+SMALLEST = 1 << 16  # bytes; smaller arrays come from memory that malloc keeps itself
+ALIGNMENT = 64
 
 
 def plain(x: np.ndarray) -> np.ndarray:
     """x in the one layout that kernels are compiled for: C-contiguous, aligned and writable."""
     return x if x.flags.carray else x.copy(order="C")
+
+
+class Memory(np.ndarray):
+    """Bytes that an array is laid upon."""
+
+    used = start = 0  # when it was last handed out; its first byte on a cache line
+
+
+class Pool:
+    """Memory in classes of size.  It keeps at most SPARE times what was in use when most was in use, lately."""
+
+    SPARE, FORGET = 1.25, 0.98
+
+    def __init__(self):
+        self.classes: dict[int, list[Memory]] = {}
+        self.lock = threading.Lock()
+        self.peak = self.total = self.clock = 0
+
+    def take(self, size: int) -> Memory:
+        """Free memory for `size` bytes.  The caller must hold the lock until its array refers to it."""
+        step = 1 << max(size.bit_length() - 4, 12)  # at most an eighth too large; what is not touched costs nothing
+        size = -(-size // step) * step
+        kept = self.classes.setdefault(size, [])
+        self.clock += 1
+        for memory in reversed(kept):
+            if sys.getrefcount(memory) == _FREE:
+                break
+        else:
+            self._make_room(size)
+            memory = Memory((size + ALIGNMENT,), np.uint8)
+            memory.start = -memory.ctypes.data % ALIGNMENT
+            self.classes[size].append(memory)
+            self.total += size
+        memory.used = self.clock
+        return memory
+
+    def _idle(self):
+        return [(m.used, n) for n, kept in self.classes.items() for m in kept if sys.getrefcount(m) == _FREE]
+
+    def _make_room(self, size):
+        idle = self._idle()
+        self.peak = max(self.peak * self.FORGET, self.total + size - sum(n for _, n in idle))
+        if self.total + size > self.SPARE * self.peak:
+            self._drop(sorted(idle), self.total + size - self.SPARE * self.peak)
+
+    def _drop(self, idle, excess):
+        for used, n in idle:
+            if excess <= 0:
+                return
+            self.classes[n] = [m for m in self.classes[n] if m.used != used]
+            self.total -= n
+            excess -= n
+
+    def clear(self):
+        with self.lock:
+            self._drop(self._idle(), float("inf"))
+            self.peak = self.total
+
+
+def _count_free():
+    """What getrefcount says in a loop over a list that alone holds its elements."""
+    for one in [Memory((1,), np.uint8)]:
+        return sys.getrefcount(one)
+
+
+_FREE = _count_free()
+_pool = Pool()
+_COUNTED = getattr(sys, "_is_gil_enabled", lambda: True)()  # else a count of references says little
+
+
+def empty(shape, dtype) -> np.ndarray:
+    """An array for an output or for scratch, aligned to cache lines where it is large."""
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize * (shape if isinstance(shape, int) else prod(shape))
+    if size < SMALLEST or not _COUNTED:
+        return np.empty(shape, dtype)
+    with _pool.lock:
+        memory = _pool.take(size)
+        return np.ndarray(shape, dtype, memory, memory.start)
+
+
+def zeros(shape, dtype) -> np.ndarray:
+    """As `empty`, full of zeros."""
+    y = empty(shape, dtype)
+    y.fill(0)
+    return y
+
+
+def sole_owner(a: np.ndarray) -> bool:
+    """Whether no array that is not a view of `a` shares its memory."""
+    return a.base is None or (type(a.base) is Memory and sys.getrefcount(a.base) <= _FREE + 1)
+
+
+def empty_cache() -> None:
+    """Give the memory of large arrays that are no more, kept for those to come, back to the system."""
+    _pool.clear()

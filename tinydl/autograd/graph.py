@@ -14,6 +14,7 @@ import weakref
 import numpy as np
 
 from ..device import of_array
+from ..kernels.cpu.arrays import sole_owner
 from ..tensor import Tensor, wrap
 from .hooks import run as run_hooks
 from .mode import enable_grad, no_grad, state
@@ -110,7 +111,7 @@ def _references(t):
 def _sole_owner(t):
     """Whether nobody else holds the tensor's memory, so that it can be taken without a copy."""
     a = t.array
-    own = a.base is None and a.flags.c_contiguous
+    own = sole_owner(a) and a.flags.c_contiguous
     del a
     return own and _references(t) <= _ALONE
 
