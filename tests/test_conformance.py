@@ -19,19 +19,23 @@ ROOT = Path(__file__).parents[1]
 if FOLDER is None:
     pytest.skip("TINYDL_CONFORMANCE names no folder", allow_module_level=True)
 
-# program: (options, how many of each there are at least, what may differ)
-PROGRAMS = {
-    # eigenvectors have no sign of their own: PyTorch's come from another LAPACK
-    "opinfo": (["--most", "12"], 372, {"linalg.eigh"}),
-    "modules": (["--most", "12"], 133, set()),
-    "optimizers": ([], 27, set()),
+# vectors have no sign of their own, and PyTorch's come from another LAPACK: see test_decompositions
+SIGNS = {"linalg.eigh", "linalg.svd"}
+# in float32 PyTorch is farther from float64 than tinydl: see test_precision
+ROUGH = {"logcumsumexp", "nn.functional.ctc_loss"}
+# name: (program, options, how many of each there are at least, what may differ)
+RUNS = {
+    "operations": ("opinfo", [], 372, SIGNS),
+    "operations in float32": ("opinfo", ["--dtype", "float32", "--most", "20"], 372, SIGNS | ROUGH),
+    "modules": ("modules", ["--most", "12"], 133, set()),
+    "optimizers": ("optimizers", [], 27, set()),
 }
 NAMED = {"opinfo": "op", "modules": "module", "optimizers": "name"}
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_pytorchs_own_samples(program, tmp_path):
-    options, count, tolerated = PROGRAMS[program]
+@pytest.mark.parametrize("name", RUNS)
+def test_pytorchs_own_samples(name, tmp_path):
+    program, options, count, tolerated = RUNS[name]
     report = tmp_path / "report.json"
     done = subprocess.run(
         [sys.executable, str(Path(FOLDER) / f"{program}.py"), *options, "--json", str(report)],
@@ -46,3 +50,5 @@ def test_pytorchs_own_samples(program, tmp_path):
     assert len(rows) >= count, done.stdout
     bad = [row for row in rows if row["status"] != "pass" or row["errors_accepted"]]
     assert {row.get(NAMED[program]) for row in bad} <= tolerated, done.stdout
+    # of what is tolerated numbers may differ, and nothing else
+    assert all(why.startswith("Mismatch") for row in bad for why in row["why"]), done.stdout

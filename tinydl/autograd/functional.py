@@ -69,30 +69,54 @@ def jacobian(func, inputs, create_graph: bool = False, strict: bool = False, vec
 
     For each output and input a tensor of the output's shape followed by the input's: a tensor where
     there is one of each, else a tuple over the inputs, over the outputs, or over the outputs of
-    tuples over the inputs. vectorize and strategy are accepted for PyTorch's sake: rows are
-    computed one by one.
+    tuples over the inputs. strategy: 'reverse-mode' takes the elements of the outputs one by one,
+    'forward-mode' those of the inputs, quicker where there are few. vectorize is accepted for
+    PyTorch's sake.
     """
-    if strategy != "reverse-mode":
-        raise NotImplementedError(f"jacobian: strategy must be 'reverse-mode', got {strategy!r}")
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise ValueError(f"jacobian: strategy must be 'reverse-mode' or 'forward-mode', got {strategy!r}")
     with enable_grad():
         xs, one_input = _inputs("jacobian", inputs, create_graph)
         ys, one_output = _outputs("jacobian", func(*xs), strict)
-        blocks = tuple(_finish(_rows(y, xs, create_graph, strict), one_input, create_graph) for y in ys)
+        if strategy == "forward-mode":
+            found = _by_columns(ys, xs, create_graph, strict)
+        else:
+            found = [_by_rows(y, xs, create_graph, strict) for y in ys]
+        blocks = tuple(_finish(block, one_input, create_graph) for block in found)
     return blocks[0] if one_output else blocks
 
 
-def _rows(y, xs, create_graph, strict):
+def _by_rows(y, xs, create_graph, strict):
     """For each input the derivatives of all elements of y."""
     from ..ops.shape import stack
 
-    rows = []
-    for i in range(y.numel()):
-        pick = _zeros(y)
-        pick.array.reshape(-1)[i] = 1
-        rows.append(_grad([y], xs, [pick], create_graph, strict, "jacobian", keep=True))
+    rows = [_grad([y], xs, [pick], create_graph, strict, "jacobian", keep=True) for pick in _units(y)]
     if not rows:
         return [x.new_zeros((*y.shape, *x.shape)) for x in xs]
     return [stack(column).reshape(*y.shape, *x.shape) for column, x in zip(zip(*rows), xs)]
+
+
+def _by_columns(ys, xs, create_graph, strict):
+    """The same for each output: the derivatives by each element of the inputs, as in `jvp`."""
+    from ..ops.shape import stack
+
+    us = [_zeros(y).requires_grad_() for y in ys]
+    transposed = _grad(ys, xs, us, True, strict, "jacobian")
+    blocks = [[] for _ in ys]
+    for x, t in zip(xs, transposed):
+        columns = [_grad([t], us, [pick], create_graph, False, "jacobian", keep=True) for pick in _units(x)]
+        for k, (block, y) in enumerate(zip(blocks, ys)):
+            shape = (*y.shape, *x.shape)
+            block.append(stack([c[k] for c in columns], -1).reshape(shape) if columns else x.new_zeros(shape))
+    return blocks
+
+
+def _units(x):
+    """The unit vectors of x's space, one by one."""
+    for i in range(x.numel()):
+        unit = _zeros(x)
+        unit.array.reshape(-1)[i] = 1
+        yield unit
 
 
 def hessian(func, inputs, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
