@@ -284,10 +284,12 @@ def eigh_(xp, x: Array, UPLO):
 
 
 def _eigh_rule(g, y):
+    """Symmetric, whichever triangle was read: vectors turn by v^T dv, which is antisymmetric."""
     (g_values, g_vectors), (values, v) = g, y
     inner = 0 if g_values is None else _on_diagonal(g_values)
     if g_vectors is not None:
-        inner = inner + (v.mT @ g_vectors) * _reciprocal_gaps(values)
+        turn = v.mT @ g_vectors
+        inner = inner + (turn - turn.mT) / 2 * _reciprocal_gaps(values)
     return (v @ inner @ v.mT,)
 
 
