@@ -8,22 +8,42 @@ Arrays are (N, C, I) for x, (N, O, P) for y and u, I and P being flattened plane
 are alike. Implicit matrix products as in Chetlur et al. 2014 (cuDNN); packing as in Goto and van de Geijn 2008.
 """
 
+import functools
 from math import prod
 
 import numpy as np
 from numba import get_thread_id, prange
 
+from . import winograd
 from .arrays import FLOATS, empty, plain
 from .jit import get_num_threads, jit, thread_limit
-from .microkernel import MR, STRIP_BYTES, address, lanes, panel_tile, strip
+from .microkernel import MR, STRIP_BYTES, address, panel_tile, strip
 from .panels import columns, panels
-from .strips import LANES, NV, Plane, locate, pack, phases, tables, unpack
+from .strips import LANES, NV, Plane, columns_of, locate, pack, phases, regroup, tables, ungroup, unpack
 from .weights import weight_gradient
 
 DEPTH = 512  # rows of a packed strip: more channels are added in turns
 PACKED = 1 << 19  # bytes of packed pixels that a job works on: they stay in the second-level cache
 
 
+def _after(*special):
+    """The kernel, unless one of the same name in the special families serves."""
+
+    def wrap(kernel):
+        @functools.wraps(kernel)
+        def first_that_serves(*args, **constants):
+            for family in special:
+                y = getattr(family, kernel.__name__)(*args, **constants)
+                if y is not NotImplemented:
+                    return y
+            return kernel(*args, **constants)
+
+        return first_that_serves
+
+    return wrap
+
+
+@_after(winograd)
 def conv(x, w, b, window):
     """x (N, C, *image), w (O, C / groups, *size), b (O,) or None -> (N, O, *out), float32 or 64."""
     if not _served(x, w, *[b] * (b is not None)):
@@ -32,19 +52,22 @@ def conv(x, w, b, window):
     y = empty((len(x), O, prod(window.out)), x.dtype)
     if x.size and w.size and y.size:
         operand = columns(plain(w).reshape(1, O, -1), window.groups, MR)
-        multiply(_flat(x), operand, O, b, tables(window, x.itemsize), tables(Plane(window.out), x.itemsize), y)
+        own = tables(Plane(window.out), x.itemsize)
+        multiply(regroup(_flat(x), window), operand, O, b, tables(window, x.itemsize), own, y)
     else:
         y[...] = 0 if b is None else b[:, None]
     return y.reshape(*y.shape[:2], *window.out)
 
 
+@_after(winograd)
 def conv_transpose(u, w, b, window):
     """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x."""
     if not _served(u, w, *[b] * (b is not None)):
         return NotImplemented
-    (O, Cg, *_), groups, T = w.shape, window.groups, prod(window.size)
+    Cg, groups, T = w.shape[1], window.groups, prod(window.size)
     parts, covered = phases(window, u.itemsize) if u.size and w.size else ((), False)
-    x = empty((len(u), Cg * groups, prod(window.image)), u.dtype)
+    n, stride = columns_of(window)
+    x = empty((len(u), Cg * groups, prod(window.image[:-1]) * -(-n // stride) * stride), u.dtype)
     if not covered:
         x[...] = 0 if b is None else b[:, None]
     u = _flat(u)
@@ -52,9 +75,10 @@ def conv_transpose(u, w, b, window):
         # a row of the product is a channel, or where taps is None, a channel and a tap
         rows, step, taps = (Cg, T, taps) if taps is not None else (Cg * T, 1, (0,))
         multiply(u, panels(plain(w), groups, rows, step, taps), groups * rows, b, into, own, x)
-    return x.reshape(*x.shape[:2], *window.image)
+    return ungroup(x, window).reshape(*x.shape[:2], *window.image)
 
 
+@_after(winograd)
 def conv_weight(x, u, window):
     """x (N, C, *image), u (N, O, *out) -> (O, C / groups, *size): the adjoint of conv in w."""
     if not _served(x, u):
@@ -84,7 +108,10 @@ def multiply(x, operand, rows, b, into, own, y):
     most = min(8, PACKED // (chunk * T * STRIP_BYTES), -(-strips * groups // wanted))
     most = max(1, most)
     shares = max(1, min(wanted // (2 * groups * -(-strips // most)), blocks))
-    bias = np.zeros(y.shape[1], x.dtype) if b is None else plain(b)
+    # after the biases, zeros: what tiles begin with that are added
+    bias = np.zeros((groups + 1, blocks * MR), x.dtype)
+    if b is not None:
+        bias[:groups, : rows // groups] = b.repeat(rows // len(b)).reshape(groups, -1)
     VL = STRIP_BYTES // NV // x.itemsize
     packed = empty((thread_limit(), (most * chunk * T + MR) * VL * NV), x.dtype)
     plans = empty((thread_limit(), most * (T + len(own[0])) * NV, LANES + VL), np.int64)
@@ -120,5 +147,6 @@ def _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, g, low, high,
         for r in range(low, high, MR):
             a = address(panels, ((g * blocks + r // MR) * K + c * T) * width)
             for s in range(used):
-                panel_tile(depth, a, address(packed, s * depth * NR), address(packed, tile))
-                unpack(packed, tile, r, min(MR, high - r), channel, bias, plane, To, s, own, c > 0, y)
+                b = address(bias, g * blocks * MR + r if c == 0 else groups * blocks * MR)
+                panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
+                unpack(packed, tile, r, min(MR, high - r), channel, plane, To, s, own, c > 0, y)

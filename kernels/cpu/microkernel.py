@@ -169,14 +169,17 @@ put_masked = intrinsic(_masked_move(add=False))
 add_masked = intrinsic(_masked_move(add=True))
 
 
-def _outer(context, builder, pointer, K, A, step_a, right, C, add=False):
-    """c[MR, NR] (+)= a[K, MR]^T b[K, NR]; `right(v, k)` loads the NV vectors of row k of b."""
+def _outer(context, builder, pointer, K, A, step_a, right, C, start=None):
+    """c[MR, NR] = start + a[K, MR]^T b[K, NR]; `right(v, k)` loads the NV vectors of row k of b.
+
+    start(v, i, j): what vector j of row i begins with, if not zero.
+    """
     v = _Vectors(context, builder, pointer)
     tile = v.accumulators(MR, NV)
     slots = list(enumerate(sum(tile, [])))
-    if add:
+    if start:
         for i, slot in slots:
-            builder.store(v.load(C, _n(i * v.lanes)), slot)
+            builder.store(start(v, *divmod(i, NV)), slot)
     with cgutils.for_range(builder, K) as loop:
         at_a, vectors = builder.mul(loop.index, _n(step_a)), right(v, loop.index)
         # one broadcast value at a time: all MR at once would spill the registers
@@ -209,15 +212,16 @@ def outer_tile(typingctx, K, a, b, c):
 
 
 @intrinsic
-def panel_tile(typingctx, K, a, b, c):
-    """c[MR, NR] = a[K, :MR]^T b[K, NR], the rows of a as `transpose` leaves them: whole vectors."""
+def panel_tile(typingctx, K, a, b, bias, c):
+    """c[MR, NR] = bias[MR] + a[K, :MR]^T b[K, NR], the rows of a as `transpose` leaves them: whole vectors."""
 
     def codegen(context, builder, sig, args):
-        K, A, B, C = args
+        K, A, B, bias, C = args
         step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
-        return _outer(context, builder, sig.args[1], K, A, step, _rows_of_strip(builder, B), C)
+        right = _rows_of_strip(builder, B)
+        return _outer(context, builder, sig.args[1], K, A, step, right, C, lambda v, i, j: v.broadcast(bias, _n(i)))
 
-    return types.void(types.intp, a, b, c), codegen
+    return types.void(types.intp, a, b, bias, c), codegen
 
 
 @intrinsic
@@ -232,14 +236,17 @@ def gather_tile(typingctx, K, a, b, rows_b, d, rows_d, c):
             at = [builder.sext(builder.load(builder.gep(rows, [k])), _INDEX) for rows in (rows_b, rows_d)]
             return [v.load(base, offset) for base, offset in zip((B, D), at)]
 
-        return _outer(context, builder, sig.args[1], K, A, step, right, C, add=True)
+        def before(v, i, j):
+            return v.load(C, _n((i * NV + j) * v.lanes))
+
+        return _outer(context, builder, sig.args[1], K, A, step, right, C, before)
 
     return types.void(types.intp, a, b, rows_b, d, rows_d, c), codegen
 
 
 @intrinsic
 def transpose(typingctx, a, step, rows, out, width):
-    """out[k, :VL] = a[:VL, k]^T for k < VL: rows of a are `step` apart, of out `width`; beyond `rows`, the last again."""
+    """out[k, :VL] = a[:VL, k]^T for k < VL: rows of a are `step` apart, of out `width`; past `rows`, the last again."""
 
     def codegen(context, builder, sig, args):
         A, step, rows, out, width = args

@@ -23,7 +23,7 @@ def columns(x, groups, block):
 
 
 def panels(w, groups, rows, step, taps):
-    """w (K, ...) -> (groups, blocks, K / groups * taps, width): row i, column (k, t) is number i * step + taps[t] of w[k]."""
+    """w (K, ...) -> (groups, blocks, K / groups * taps, width): row i, column (k, t): w[k].flat[i * step + taps[t]]."""
     K = len(w) // groups
     out = empty((groups, -(-rows // MR), K * len(taps), panel_width(w.itemsize)), w.dtype)
     _panels(w.reshape(-1), w.size // max(1, len(w)), rows, step, np.array(taps, np.int64), out)

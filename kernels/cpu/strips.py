@@ -12,8 +12,10 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
+from numba import prange
 
 from ..window import taps
+from .arrays import empty
 from .jit import jit
 from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, noinline, put_masked, strip
 
@@ -38,7 +40,60 @@ class Plane(NamedTuple):
 @lru_cache(maxsize=256)
 def tables(window, itemsize: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (T, P) under the taps, and the runs (T, P, LANES) of the vector that begins at each pixel."""
-    return _with_runs(taps(window), itemsize)
+    return _with_runs(regrouped(taps(window), window), itemsize)
+
+
+def regrouped(positions, window):
+    """Where positions of the image are after `regroup`."""
+    n, stride = columns_of(window)
+    if stride == 1:
+        return positions
+    line, column = positions // n, positions % n
+    share = -(-n // stride)
+    return np.where(positions < 0, -1, (line * stride + column % stride) * share + column // stride)
+
+
+@lru_cache(maxsize=256)
+def columns_of(window) -> tuple[int, int]:
+    """The number of columns of a window's image, and their stride."""
+    spans = window.spans(len(window.image) - 1)
+    stride = spans[1].start - spans[0].start if len(spans) > 1 else 1
+    return window.image[-1], stride
+
+
+def regroup(x, window):
+    """x (N, C, I) with the columns of each line by their residues modulo the stride: so outputs read neighbours."""
+    n, stride = columns_of(window)
+    if stride == 1:
+        return x
+    out = empty((*x.shape[:2], x.shape[2] // n * -(-n // stride) * stride), x.dtype)
+    _regroup(x.reshape(-1, n), out.reshape(-1, stride, out.shape[2] * n // x.shape[2] // stride), True)
+    return out
+
+
+def ungroup(x, window):
+    """x (N, C, *image) from what `regroup` makes."""
+    n, stride = columns_of(window)
+    if stride == 1:
+        return x
+    out = empty((*x.shape[:2], prod(window.image)), x.dtype)
+    _regroup(out.reshape(-1, n), x.reshape(-1, stride, -(-n // stride)), False)
+    return out
+
+
+@jit(parallel=True)
+def _regroup(x, groups, to_groups):
+    """groups[line, r, k] = x[line, k * stride + r], or the other way."""
+    (lines, n), stride = x.shape, groups.shape[1]
+    for line in prange(lines):
+        for r in range(stride):
+            many = (n - r + stride - 1) // stride
+            if to_groups:
+                for k in range(many):
+                    groups[line, r, k] = x[line, k * stride + r]
+            else:
+                for k in range(many):
+                    x[line, k * stride + r] = groups[line, r, k]
 
 
 @lru_cache(maxsize=256)
@@ -50,7 +105,7 @@ def phases(window, itemsize: int):
     """
     positions, image = taps(window), prod(window.image)
     if np.bincount(positions[positions >= 0], minlength=1).max() < 2:
-        own = _with_runs(positions, itemsize)
+        own = _with_runs(regrouped(positions, window), itemsize)
         return [(None, tables(Plane(window.out), itemsize), own)], False
     T, P = positions.shape
     reader = np.full((T, image + 1), -1, np.int64)
@@ -68,7 +123,7 @@ def phases(window, itemsize: int):
         covered &= not len(own) or len(read) > 0
         if len(own) and len(read):
             into = _with_runs(np.ascontiguousarray(reader[np.ix_(read, own)]), itemsize)
-            found.append((tuple(read.tolist()), into, _with_runs(own[None], itemsize)))
+            found.append((tuple(read.tolist()), into, _with_runs(regrouped(own[None], window), itemsize)))
     return found, covered
 
 
@@ -160,25 +215,24 @@ def pack(x, start, plane_step, channels, T, strips, plan, out):
 
 
 @jit
-def unpack(tiles, at, first, rows, channel, bias, plane_step, T, s, plan, add, y):
-    """Put the rows of the tile (rows, NR), numbers first.. of (channel, tap), plus bias; or add them, where pixels lie."""
+def unpack(tiles, at, first, rows, channel, plane_step, T, s, plan, add, y):
+    """Put the rows of the tile (rows, NR) at tiles[at..], numbers first.. of (channel, tap), to the pixels; or add."""
     noinline()
     VL, NR = lanes(y), strip(y)
     flat = y.reshape(-1)
     for i in range(rows):
-        c, t = channel + (first + i) // T, (first + i) % T
-        plane = c * plane_step
-        if not add:
-            for l in range(NR):
-                tiles[at + i * NR + l] += bias[c]
+        c, t = (first + i) // T, (first + i) % T
+        plane = (channel + c) * plane_step
         for j in range(NV):
             row = plan[(s * T + t) * NV + j]
             source = at + i * NR + j * VL
             if row[0] >= 0:
                 for r in range(0, LANES, 2):
-                    if row[r] and add:
+                    if row[r] == 0:
+                        break
+                    if add:
                         add_masked(address(y, plane + row[r + 1]), address(tiles, source), row[r])
-                    elif row[r]:
+                    else:
                         put_masked(address(y, plane + row[r + 1]), address(tiles, source), row[r])
             else:
                 for l in range(VL):

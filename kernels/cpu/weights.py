@@ -16,14 +16,24 @@ from ..window import taps as positions_of
 from .arrays import empty
 from .jit import get_num_threads, jit, thread_limit
 from .microkernel import (
-    DOT, MR, NV, STRIP_BYTES, VECTOR_BYTES, address, dot_tile, gather_tile, lanes, strip,
+    DOT,
+    MR,
+    NV,
+    STRIP_BYTES,
+    VECTOR_BYTES,
+    address,
+    dot_tile,
+    gather_tile,
+    lanes,
+    strip,
 )  # fmt: skip
 from .panels import columns
-from .strips import LANES, Plane, locate, pack, tables
+from .strips import LANES, Plane, locate, pack, regroup, tables
 
-TURN = 192  # pixels at a time: their rows of a pair of vectors stay in the first-level cache
+TURN = 384  # pixels at a time: their rows of a pair of vectors stay near
 PIECES = 16  # into which the pixels are cut at most, each with sums of its own: the same at every number of threads
 PARTIAL = 1 << 22  # numbers in these sums
+WASTE = 1.6  # vectors of channels times their lanes, over channels, up to which rows are worth it
 PACKED = 1 << 18  # bytes of packed pixels that a job works on
 
 
@@ -31,8 +41,8 @@ def weight_gradient(x, u, window):
     """x (N, C, I), u (N, O, P) -> (O, C / groups * taps)."""
     lanes = VECTOR_BYTES // x.itemsize
     Cg = x.shape[1] // window.groups
-    waste = -(-Cg // lanes) * lanes / Cg
-    return (_by_dots if waste > 1.6 else _by_rows)(x, u, window)
+    waste, largest = -(-Cg // lanes) * lanes / Cg, x.shape[0] * x.shape[2] * lanes
+    return (_by_dots if waste > WASTE or largest >= 1 << 31 else _by_rows)(x, u, window)
 
 
 # --- outer products
@@ -49,7 +59,7 @@ def _by_rows(x, u, window):
     parts = empty((pieces, G, pairs, blocks, MR, NV, VL), x.dtype)
     rows = empty((thread_limit(), T, TURN), np.int32)
     _rows(left, right, positions_of(window), I, parts, rows, shares)
-    out = empty((O, C // G, T), x.dtype)
+    out = np.zeros((O, C // G, T), x.dtype)
     _gather(parts, out)
     return out
 
@@ -94,18 +104,18 @@ def _rows_job(left, right, taps, I, parts, piece, g, share, shares, rows):
 
 @jit(parallel=True)
 def _gather(parts, out):
-    """out (O, channels, taps) = the sum of the pieces."""
-    (O, C, T), (pieces, G, pairs, blocks, _, _, VL) = out.shape, parts.shape
+    """out (O, channels, taps) += the sum of the pieces."""
+    (O, C, T), (pieces, G), VL = out.shape, parts.shape[:2], parts.shape[6]
     vectors = (C + VL - 1) // VL
     for o in prange(O):
         g, row = o // (O // G), o % (O // G)
         for t in range(T):
-            for c in range(C):
-                v = t * vectors + c // VL
-                total = parts[0, g, v // NV, row // MR, row % MR, v % NV, c % VL]
-                for piece in range(1, pieces):
-                    total += parts[piece, g, v // NV, row // MR, row % MR, v % NV, c % VL]
-                out[o, c, t] = total
+            for first in range(0, C, VL):
+                v = t * vectors + first // VL
+                for piece in range(pieces):
+                    part = parts[piece, g, v // NV, row // MR, row % MR, v % NV]
+                    for l in range(min(VL, C - first)):
+                        out[o, first + l, t] += part[l]
 
 
 # --- dot products
@@ -120,7 +130,7 @@ def _by_dots(x, u, window):
     blocks = max(1, min(PIECES // (pieces * groups), Cg))
     parts = np.zeros((pieces, groups, O // groups, Cg, T), x.dtype)
     own = tables(Plane(window.out), x.itemsize)
-    _dots(x, u, *tables(window, x.itemsize), *own, parts, blocks, strips)
+    _dots(regroup(x, window), u, *tables(window, x.itemsize), *own, parts, blocks, strips)
     return parts.sum(axis=0)
 
 
