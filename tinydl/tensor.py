@@ -10,6 +10,13 @@ from . import dtype as dtypes
 from .device import CPU, of_array
 
 
+def caller(name, frame):
+    """What messages say of a write by `name`: it, and the line outside of the package that led to `frame`."""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("tinydl."):
+        frame = frame.f_back
+    return name, frame and frame.f_code.co_filename, frame and frame.f_lineno
+
+
 class Storage:
     """What tensors on the same memory share: how often it was written, and by whom last."""
 
@@ -19,10 +26,12 @@ class Storage:
 
     def written(self, name, frame=None):
         """Count a write by `name`; the first caller outside the package is remembered for messages."""
+        self.written_by(caller(name, frame))
+
+    def written_by(self, writer):
+        """Count a write by what `caller` gave."""
         self.version += 1
-        while frame is not None and frame.f_globals.get("__name__", "").startswith("tinydl."):
-            frame = frame.f_back
-        self.writer = (name, frame and frame.f_code.co_filename, frame and frame.f_lineno)
+        self.writer = writer
 
     def where(self):
         if self.writer is None:

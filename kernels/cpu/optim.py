@@ -122,7 +122,7 @@ def _descend(addresses, sizes, pieces, numbers):
 
 @jit(parallel=True)
 def _roll(addresses, sizes, pieces, numbers):
-    """With momentum: b is the velocity; the step follows ahead[0] * b + ahead[1] * gradient."""
+    """With momentum: b is the velocity."""
     for k in prange(len(pieces)):
         piece = pieces[k, 0], pieces[k, 1]
         p, g = _piece(addresses, 0, sizes, piece, numbers), _piece(addresses, 1, sizes, piece, numbers)
@@ -137,5 +137,8 @@ def _roll_piece(p, g, b, numbers):
         d = sign * g[i]
         if decay != 0:
             d += decay * p[i]
-        b[i] = b[i] * kept + share * d
-        p[i] -= rate * (of_velocity * b[i] + of_gradient * d)
+        velocity = b[i] * kept + share * d
+        b[i] = velocity
+        if of_gradient != 0:  # not "+ 0 * d": d may be infinite
+            velocity = of_velocity * velocity + of_gradient * d
+        p[i] -= rate * velocity

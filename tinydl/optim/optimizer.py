@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import Handle
 from ..dtype import float32
 from ..ops.creation import tensor, zeros_like
-from ..tensor import Tensor
+from ..tensor import Tensor, caller
 from . import differentiable
 from .update import Update
 
@@ -174,7 +175,8 @@ class Optimizer:
         g = p.grad
         if g is None:
             return
-        if g.shape != p.shape or g.dtype != p.dtype or g.device is not p.device:
+        a, b = p.array, g.array
+        if a.shape != b.shape or a.dtype != b.dtype or a.__class__ is not b.__class__:
             raise RuntimeError(
                 f"{self._name}: a gradient is {tuple(g.shape)} {g.dtype} on {g.device}, its "
                 f"parameter {tuple(p.shape)} {p.dtype} on {p.device}; no parameter was updated"
@@ -188,6 +190,7 @@ class Optimizer:
 
     def _update_group(self, group):
         jobs = defaultdict(list)
+        writer = caller(f"{self._name}.step", sys._getframe(1))
         for p in group["params"]:
             if p.grad is None:
                 continue
@@ -199,9 +202,11 @@ class Optimizer:
                 differentiable.run(self.update, p, state, self._shared(group, own) | own)
                 continue
             arrays = {"param": p.array, "grad": p.grad.array}
-            arrays |= {n: None if state.get(n) is None else state[n].array for n in self.update.state}
+            for name in self.update.state:
+                value = state.get(name)
+                arrays[name] = None if value is None else value.array
             jobs[p.device].append((arrays, own))
-            p._wrote(f"{self._name}.step")
+            p._storage.written_by(writer)
         for device, found in jobs.items():
             self.update.run(device, found, self._shared(group, found[0][1]))
 
