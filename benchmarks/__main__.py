@@ -1,123 +1,95 @@
-"""Times the cases on tinydl and on PyTorch, each in a process of its own, taking turns."""
+"""Times the same cases on tinydl and PyTorch, in processes that take turns.
+
+python -m benchmarks [ops|models] [words]   time a step of each case whose name or family holds one of the words
+python -m benchmarks memory [words]         what ten training steps add to resident memory
+python -m benchmarks startup                importing, compiling, loading of kernels
+python -m benchmarks summary|readme|picture what was saved, by families; in the README; as benchmarks/results/*.png
+"""
 
 import argparse
-import datetime
-import json
 import os
-import platform
-import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-RESULTS = Path(__file__).with_name("results")
+from . import memory, peak, report, startup, workers
+from .cases import load
 
-
-def work(library: str, name: str, threads: int) -> None:
-    """The process of one library: a line in, as many steps as it asks for, their seconds out."""
-    import importlib
-
-    from .cases import load
-
-    lib = importlib.import_module(library)
-    lib.set_num_threads(threads)
-    lib.manual_seed(0)
-    case = load()[name]
-    step = case.build(lib, **case.arguments)
-    between = getattr(step, "between", lambda: None)
-    for _ in range(3):
-        step()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        spent = 0
-        for _ in range(int(line)):
-            between()
-            start = time.perf_counter()
-            step()
-            spent += time.perf_counter() - start
-        print(spent, flush=True)
-
-
-class Worker:
-    def __init__(self, library, name, threads):
-        command = [sys.executable, "-m", "benchmarks", "--work", library, name, "--threads", str(threads)]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(command, env=environment, **pipes)
-        if self.process.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"benchmarks: {library} could not run {name}")
-
-    def seconds(self, steps):
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def measure(name: str, threads: int, rounds: int) -> dict:
-    """Medians over `rounds` turns of each library, in milliseconds a step, and their ratio."""
-    workers = {lib: Worker(lib, name, threads) for lib in ("tinydl", "torch")}
-    try:
-        steps = max(1, round(0.05 / max(1e-6, workers["torch"].seconds(1))))
-        times = {lib: [] for lib in workers}
-        for _ in range(rounds):
-            for lib, worker in workers.items():
-                times[lib].append(1e3 * worker.seconds(steps) / steps)
-    finally:
-        for worker in workers.values():
-            worker.stop()
-    row = {"case": name, **{f"{lib}_ms": statistics.median(t) for lib, t in times.items()}}
-    row["ratio"] = row["tinydl_ms"] / row["torch_ms"]
-    row["ratio_of_best"] = min(times["tinydl"]) / min(times["torch"])
-    return row
-
-
-def machine() -> dict:
-    """What the figures were made on."""
-    from importlib.metadata import version
-
-    name = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), name)
-    packages = {p: version(p) for p in ("numpy", "numba", "torch")}
-    return {"cpu": name, "cores": os.cpu_count(), "python": platform.python_version(), **packages}
+KINDS = ("ops", "models", "memory", "startup", "summary", "readme", "picture")
 
 
 def main() -> None:
-    from .cases import load
-
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("words", nargs="*", help="only cases whose name contains one of these")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", help="what to measure; nothing: all operations and models")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/")
+    parser.add_argument("--body", action="store_true", help="also time the reference bodies, without kernels")
+    parser.add_argument("--save", action="store_true", help="keep the results in benchmarks/results/")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--remember", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
-        work(*args.work, args.threads)
-        return
-    names = [n for n in load() if not args.words or any(w in n for w in args.words)]
-    about = {**machine(), "threads": args.threads, "date": datetime.date.today().isoformat()}
+        return workers.work(*args.work, args.threads)
+    if args.remember:
+        return memory.work(*args.remember, args.threads)
+    kinds = [args.words.pop(0)] if args.words and args.words[0] in KINDS else ["ops", "models"]
+    if kinds[0] in ("summary", "readme", "picture"):
+        return show(kinds[0], report.read(args.threads))
+    about = report.machine(args.threads)
     print("  ".join(f"{k} {v}" for k, v in about.items()))
-    print(f"{'case':<26}{'tinydl ms':>12}{'PyTorch ms':>12}{'ratio':>8}{'of best':>9}")
+    for kind in kinds:
+        rows = list(MEASURE[kind](kind, args))
+        if args.save and rows:
+            print(f"written to {report.save(kind, rows, about)}")
+
+
+def show(what, results):
+    """What was saved."""
+    if not results:
+        raise SystemExit("benchmarks: nothing was saved with as many threads; run with --save first")
+    if what == "summary":
+        print(report.summary(results.get("ops", []) + results.get("models", [])))
+    elif what == "readme":
+        report.write_readme(results)
+    else:
+        path = report.path_of(results["about"]["threads"]).with_suffix(".png")
+        report.draw(results, path)
+        print(f"drawn in {path}")
+
+
+def timings(kind, args):
+    """A row of the table for each case, worst first within its family at the end."""
+    names = [name for name, case in load().items() if (case.family == "training steps") == (kind == "models")]
+    if args.words:
+        names = [n for n in names if any(w in n or w in load()[n].family for w in args.words)]
+    if not names:
+        return
+    limits = peak.measure(args.threads)
+    print(f"peak {limits['flops'] / 1e9:.0f} GFLOP/s, {limits['bytes'] / 1e9:.0f} GB/s\n{report.heading()}")
     rows = []
     for name in names:
-        row = measure(name, args.threads, args.rounds)
-        rows.append(row)
-        print(
-            f"{name:<26}{row['tinydl_ms']:>12.3f}{row['torch_ms']:>12.3f}{row['ratio']:>8.2f}"
-            f"{row['ratio_of_best']:>9.2f}"
-        )
-    if args.save:
-        path = RESULTS / f"cpu-{args.threads}-threads.json"
-        path.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
-        print(f"written to {path}")
+        rows.append(workers.measure(name, args.threads, args.rounds, args.body))
+        print(report.line(rows[-1], limits), flush=True)
+        yield rows[-1]
+    print(report.summary(rows))
 
+
+def memories(kind, args):
+    """A row for each of the models whose memory counts."""
+    for name in memory.MODELS:
+        if not args.words or any(w in name for w in args.words):
+            row = memory.measure(name, args.threads)
+            print(report.small_table([row]), flush=True)
+            yield row
+
+
+def startups(kind, args):
+    """All of them."""
+    rows = startup.measure()
+    print(report.small_table(rows))
+    yield from rows
+
+
+MEASURE = {"ops": timings, "models": timings, "memory": memories, "startup": startups}
 
 if __name__ == "__main__":
     main()

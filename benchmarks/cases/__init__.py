@@ -37,7 +37,10 @@ def cases(family: str, at_most: float, **rows: dict):
 
 
 def forward_and_gradients(lib, function, x, *weights):
-    """The step `function(x, *weights)` and the gradients of x (if of floats) and all weights, of a fixed cotangent."""
+    """The step `function(x, *weights)` and the gradients of x (if of floats) and all weights, of a fixed cotangent.
+
+    It carries as `bytes` what it must move at least, each operand, result and gradient once.
+    """
     tensors = [t.requires_grad_() for t in (x, *weights) if t.is_floating_point()]
     with lib.no_grad():
         g = lib.randn(*function(x, *weights).shape)
@@ -53,6 +56,7 @@ def forward_and_gradients(lib, function, x, *weights):
                 w.mul_(0.999)
 
     step.between = between
+    step.bytes = 4 * (2 * g.numel() + sum(t.numel() * (2 if t.is_floating_point() else 1) for t in (x, *weights)))
     return step
 
 

@@ -52,20 +52,37 @@ def calls() -> dict[str, Call]:
     """For each family of kernels a call that uses them all, given the type."""
     import tinydl
 
+    from .. import nn, optim
     from ..autograd import grad
     from ..ops import conv, pool, random
 
     def ones(*shape, dtype):
         return tinydl.ones(*shape, dtype=dtype, requires_grad=True)
 
-    def twice(f: Callable) -> Call:
+    def once(f: Callable, *shape: int) -> Call:
+        """Forward and backward of `f` on a tensor of this shape."""
+
+        def call(dtype):
+            x = ones(*shape, dtype=dtype)
+            f(x).sum().backward()
+
+        return call
+
+    def twice(f: Callable, *shape: int) -> Call:
         """Forward, backward, and backward of backward."""
 
         def call(dtype):
-            x = ones(1, 2, 4, 4, dtype=dtype)
+            x = ones(*shape, dtype=dtype)
             y = f(x)
             (g,) = grad((y * y).sum(), x, create_graph=True)
             grad((g * g).sum(), x)
+
+        return call
+
+    def in_turn(*every: Call) -> Call:
+        def call(dtype):
+            for one in every:
+                one(dtype)
 
         return call
 
@@ -81,17 +98,30 @@ def calls() -> dict[str, Call]:
     def unpool(x):
         return pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2)
 
+    def recur(dtype):
+        for layer in (nn.LSTM, nn.GRU, nn.RNN):
+            layer(16, 16, dtype=dtype)(ones(4, 2, 16, dtype=dtype))[0].sum().backward()
+
+    def descend(dtype):
+        w = ones(1 << 16, dtype=dtype)
+        w.grad = tinydl.ones_like(w)
+        for make in (optim.Adam, optim.SGD, lambda p: optim.SGD(p, momentum=0.9)):
+            make([w]).step()
+
     def draw(dtype):
         tinydl.rand(8, dtype=dtype)
         tinydl.randn(8, dtype=dtype)
         random.philox_bits(tinydl.empty(8, dtype=dtype), 0, 0)
         tinydl.dropout(ones(8, dtype=dtype), 0.5, True).sum().backward()
 
+    images = 1, 2, 4, 4
     return {
         "convolution": convolve,
         "matrix products": multiply,
-        "max pooling": twice(lambda x: pool.max_pool2d(x, 2)),
-        "max unpooling": twice(unpool),
-        "average pooling": twice(lambda x: pool.avg_pool2d(x, 2)),
+        "max pooling": twice(lambda x: pool.max_pool2d(x, 2), *images),
+        "max unpooling": twice(unpool, *images),
+        "average pooling": twice(lambda x: pool.avg_pool2d(x, 2), *images),
+        "recurrent layers": recur,
+        "optimizers": descend,
         "random numbers": draw,
     }
