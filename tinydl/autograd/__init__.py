@@ -17,6 +17,7 @@ __all__ = [
     "checkpoint",
     "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "is_grad_enabled",
     "no_grad",
@@ -111,3 +112,6 @@ def _roots(name, tensors, cotangents):
             raise RuntimeError(f"{name}: cotangent {i} has shape {tuple(g.shape)}, its output {tuple(t.shape)}")
         roots.append((*t.edge(), g))
     return roots
+
+
+from . import functional  # noqa: E402  (it needs `grad`)
