@@ -1,6 +1,8 @@
-"""How many CPU threads kernels use.  The kernels' own code is imported only when asked."""
+"""How CPU kernels run: on how many threads, and whether by Winograd.  Their code is imported only when asked."""
 
 from __future__ import annotations
+
+import os
 
 
 def set_num_threads(n: int) -> None:
@@ -21,3 +23,19 @@ def get_num_threads() -> int:
     from .kernels.cpu import jit
 
     return jit.get_num_threads()
+
+
+def set_winograd(on: bool) -> None:
+    """Whether 3 x 3 convolutions of stride 1 may multiply less (Winograd; Lavin and Gray 2016), at a few times the
+    rounding error.  Default: yes, unless the environment has TINYDL_WINOGRAD=0.
+
+    on: TypeError unless a bool.
+    """
+    if not isinstance(on, bool):
+        raise TypeError(f"set_winograd: expected a bool, got {type(on).__name__}")
+    os.environ["TINYDL_WINOGRAD"] = str(int(on))
+
+
+def get_winograd() -> bool:
+    """Whether 3 x 3 convolutions of stride 1 may be done by Winograd's algorithm."""
+    return os.environ.get("TINYDL_WINOGRAD") != "0"

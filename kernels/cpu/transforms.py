@@ -1,0 +1,220 @@
+"""Winograd's transforms and the product between them, as LLVM code: channels are the lanes of a vector.
+
+F(4 x 4, 3 x 3) of Lavin and Gray 2016 reads tiles of 6 x 6 pixels. In one dimension, for outputs
+y[k] = sum_j g[j] d[j + k], it is the transpose of multiplying two polynomials by their values at six points
+(Toom and Cook):
+
+    y = weigh(evaluate(g) * spread(d))        three linear maps; in two dimensions along rows, then columns
+
+The points 0, +-sqrt(1/2), +-sqrt(2) and infinity lose the fewest digits: the squares' product is 1, and the
+error is a quarter of that with 0, +-1, +-2 (measured over the usual sizes of layers).
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .microkernel import NV, VECTOR_BYTES, _n, _Vectors
+
+A, B = 0.5**0.5, 2.0**0.5
+ROWS = 8 if VECTOR_BYTES == 64 else 4  # rows of the product's tile: they divide the usual numbers of channels
+
+
+# --- the maps in one dimension, for anything that adds and multiplies: arrays or vectors of a program
+
+
+def spread(d):
+    """Six pixels -> the six factors of the products."""
+    p, q = d[4] - d[2] * 2.0, (d[3] - d[1] * 2.0) * A
+    r, s = d[4] - d[2] * 0.5, (d[3] - d[1] * 0.5) * B
+    return [d[0] - d[2] * 2.5 + d[4], p + q, p - q, r + s, r - s, d[1] - d[3] * 2.5 + d[5]]
+
+
+def evaluate(g):
+    """The coefficients of a polynomial, 3 or 4 -> its values at the six points, scaled."""
+    even, odd, last = (g[0], g[2]), (g[1], *g[3:4]), g[-1]
+    values = [g[0]]
+    for point, scale in ((A, -1 / 1.5), (B, 1 / 6)):
+        square = point * point
+        p = even[0] * scale + even[1] * (scale * square)
+        q = odd[0] * (scale * point)
+        for more in odd[1:]:
+            q = q + more * (scale * point * square)
+        values += [p + q, p - q]
+    return [*values, last]
+
+
+def weigh(outputs):
+    """Six products -> `outputs` results, 3 or 4."""
+
+    def transform(m):
+        p, q, r, s = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
+        y = [m[0] + p + r, q * A + s * B, p * 0.5 + r * 2.0, q * (0.5 * A) + s * (2.0 * B)][:outputs]
+        return [*y[:-1], y[-1] + m[5]]
+
+    return transform
+
+
+# --- the same on vectors of a program
+
+
+class _Value:
+    """A vector of the program under construction, for `spread`, `evaluate` and `weigh` to compute with."""
+
+    def __init__(self, builder, v, value):
+        self.b, self.v, self.value = builder, v, value
+
+    def _of(self, name, other):
+        if isinstance(other, float):
+            other = ir.Constant(self.v.type, [other] * self.v.lanes)
+        else:
+            other = other.value
+        return _Value(self.b, self.v, getattr(self.b, name)(self.value, other, flags=("contract",)))
+
+    def __add__(self, other):
+        return self._of("fadd", other)
+
+    def __sub__(self, other):
+        return self._of("fsub", other)
+
+    def __mul__(self, other):
+        return self._of("fmul", other)
+
+
+def _plane(builder, at, row, column):
+    """Offset of element (row i, column j) where both steps are values of the program."""
+    i, j = at
+    return builder.add(builder.mul(_n(i), row), builder.mul(_n(j), column))
+
+
+def _both_ways(builder, v, one, size, source, row, column):
+    """The size x size vectors at `source`, transformed along columns, then along rows."""
+
+    def pixel(i, j):
+        return _Value(builder, v, v.load(source, _plane(builder, (i, j), row, column)))
+
+    columns = [one([pixel(i, j) for i in range(size)]) for j in range(size)]
+    return [one([column[k] for column in columns]) for k in range(len(columns[0]))]
+
+
+def _transform(one, size):
+    """dst[i, k] = the transform of src[size, size], all elements vectors, each side with steps of its own."""
+
+    @intrinsic
+    def transform(typingctx, src, row, column, dst, dst_row, dst_column):
+        def codegen(context, b, sig, args):
+            source, row, column, to, to_row, to_column = args
+            v = _Vectors(context, b, sig.args[0])
+            for i, line in enumerate(_both_ways(b, v, one, size, source, row, column)):
+                for k, value in enumerate(line):
+                    v.store(value.value, to, _plane(b, (i, k), to_row, to_column))
+            return context.get_dummy_value()
+
+        return types.void(src, row, column, dst, dst_row, dst_column), codegen
+
+    return transform
+
+
+def _finish(outputs):
+    """As `_transform`, plus `bias`; and `bad` (a vector) becomes NaN for good where a result is not finite."""
+
+    @intrinsic
+    def finish(typingctx, src, row, column, dst, dst_row, dst_column, bias, bad):
+        def codegen(context, b, sig, args):
+            source, row, column, to, to_row, to_column, bias, bad = args
+            v = _Vectors(context, b, sig.args[0])
+            add = _Value(b, v, v.load(bias, _n(0)))
+            total = add
+            for i, line in enumerate(_both_ways(b, v, weigh(outputs), 6, source, row, column)):
+                for k, value in enumerate(line):
+                    v.store((value + add).value, to, _plane(b, (i, k), to_row, to_column))
+                total = total + sum(line[1:], line[0])
+            seen = _Value(b, v, v.load(bad, _n(0)))
+            v.store((seen + total * 0.0).value, bad, _n(0))
+            return context.get_dummy_value()
+
+        return types.void(src, row, column, dst, dst_row, dst_column, bias, bad), codegen
+
+    return finish
+
+
+spread_6 = _transform(spread, 6)  # tiles of the input
+evaluate_3 = _transform(evaluate, 3)  # weights
+evaluate_4 = _transform(evaluate, 4)  # tiles of the output's gradient
+weigh_4 = _finish(4)  # tiles of the output
+weigh_3 = _finish(3)  # the weights' gradient
+
+
+@intrinsic
+def transpose(typingctx, src, src_step, src_rows, src_columns, dst, dst_step, dst_rows, dst_columns):
+    """dst[j, i] = src[i, j], up to VL x VL; beyond src_rows and src_columns nothing is read and 0 is taken,
+    beyond dst_rows and dst_columns nothing is written."""
+
+    def codegen(context, b, sig, args):
+        source, step, rows, columns, to, to_step, to_rows, to_columns = args
+        v = _Vectors(context, b, sig.args[0])
+        lanes = ir.VectorType(ir.IntType(64), v.lanes)
+        numbers = ir.Constant(lanes, list(range(v.lanes)))
+
+        def mask(i, rows, columns):
+            """Lanes below `columns`, in rows below `rows`."""
+            limit = b.select(b.icmp_signed("<", _n(i), rows), columns, _n(0))
+            first = b.insert_element(ir.Constant(lanes, ir.Undefined), limit, ir.Constant(ir.IntType(32), 0))
+            same = ir.Constant(ir.VectorType(ir.IntType(32), v.lanes), [0] * v.lanes)
+            return b.icmp_signed("<", numbers, b.shuffle_vector(first, first, same))
+
+        align = ir.Constant(ir.IntType(32), v.bytes)
+        vectors = []
+        for i in range(v.lanes):
+            at = v.at(source, b.mul(_n(i), step))
+            flags = mask(i, rows, columns)
+            vectors.append(v.call(f"llvm.masked.load.{v.name}.p0", v.type, at, align, flags, v.zero))
+        width = 1
+        while width < v.lanes:  # swap the blocks of this width that lie off the diagonal
+            low = [l if not l & width else l - width + v.lanes for l in range(v.lanes)]
+            high = [l + width if not l & width else l + v.lanes for l in range(v.lanes)]
+            low, high = (ir.Constant(ir.VectorType(ir.IntType(32), v.lanes), m) for m in (low, high))
+            for i in range(v.lanes):
+                if not i & width:
+                    x, y = vectors[i], vectors[i + width]
+                    vectors[i], vectors[i + width] = b.shuffle_vector(x, y, low), b.shuffle_vector(x, y, high)
+            width *= 2
+        for i, vector in enumerate(vectors):
+            at = v.at(to, b.mul(_n(i), to_step))
+            flags = mask(i, to_rows, to_columns)
+            v.call(f"llvm.masked.store.{v.name}.p0", ir.VoidType(), vector, at, align, flags)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(src, n, n, n, dst, n, n, n), codegen
+
+
+@intrinsic
+def product_tile(typingctx, K, a, row_a, step_a, b, step_b, c, row_c, add):
+    """c[ROWS, NR] (row_c apart) = sum over k of a[k]^T b[k], onto what is there where `add`.
+
+    a[k, i] lies at k * step_a + i * row_a, b[k] are NR numbers at k * step_b.
+    """
+
+    def codegen(context, builder, sig, args):
+        K, A, row_a, step_a, B, step_b, C, row_c, add = args
+        v = _Vectors(context, builder, sig.args[1])
+        tile = v.accumulators(ROWS, NV)
+        with builder.if_then(cgutils.is_not_null(builder, add)):
+            for i, row in enumerate(tile):
+                for j, slot in enumerate(row):
+                    builder.store(v.load(C, _plane(builder, (i, j), row_c, _n(v.lanes))), slot)
+        with cgutils.for_range(builder, K) as loop:
+            at_a, at_b = builder.mul(loop.index, step_a), builder.mul(loop.index, step_b)
+            right = [v.load(B, builder.add(at_b, _n(j * v.lanes))) for j in range(NV)]
+            for i, row in enumerate(tile):
+                at = builder.add(at_a, builder.mul(_n(i), row_a))
+                v.accumulate([row], [v.broadcast(A, at)], right)
+        for i, row in enumerate(tile):
+            for j, slot in enumerate(row):
+                v.store(builder.load(slot), C, _plane(builder, (i, j), row_c, _n(v.lanes)))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(n, a, n, n, b, n, c, n, types.boolean), codegen
