@@ -231,9 +231,65 @@ def test_squeezenet_knows_photographs():
         assert best == expected or {best, expected} <= {"Egyptian cat", "Egyptian Mau"}
 
 
-@pytest.mark.parametrize("name", ["pnet", "rnet", "onet"])
-def test_published_weights_of_mtcnn(name):
-    make, shape, twin = CASES[name]
-    model = trained(make(), f"mtcnn_{name}.safetensors")
-    images = models.mtcnn.normalize(tinydl.tensor(rng.uniform(0, 255, shape).astype(np.float32))).numpy()
-    assert_same(model, twin, images)
+def mtcnn(name):
+    """A network with its published weights, which the file holds in the order of its authors' memory."""
+    make, _, twin = CASES[name]
+    if not (WEIGHTS / f"mtcnn_{name}.safetensors").exists():
+        pytest.skip("no weights beside TINYDL_DATA")
+    model = make()
+    model.load_state_dict(models.mtcnn.from_stored_order(tinydl.load(WEIGHTS / f"mtcnn_{name}.safetensors")))
+    return model.eval(), twin
+
+
+def astronaut():
+    """A photograph of scikit-image's with one face."""
+    return pytest.importorskip("skimage.data").astronaut()
+
+
+@pytest.mark.parametrize("name, size", [("pnet", 12 / 100), ("rnet", 24), ("onet", 48)])
+def test_published_weights_of_mtcnn_know_a_face_and_equal_pytorch(name, size):
+    model, twin = mtcnn(name)
+    x = tinydl.tensor(np.ascontiguousarray(astronaut().transpose(2, 0, 1)[None], dtype=np.float32))
+    resize = tinydl.nn.functional.interpolate
+    if name == "pnet":
+        windows = resize(x, scale_factor=size, mode="area")
+    else:
+        boxes = [(165, 60, 285, 180), (300, 300, 420, 420), (0, 300, 100, 400)]
+        windows = tinydl.cat([resize(x[:, :, t:b, s:e], size=size, mode="area") for s, t, e, b in boxes])
+    images = models.mtcnn.normalize(windows)
+    assert_same(model, twin, images.numpy())
+    with tinydl.no_grad():
+        p = model(images)[-1].numpy()
+    if name == "pnet":
+        i, j = np.unravel_index(p[0, 1].argmax(), p.shape[2:])
+        assert p[0, 1, i, j] > 0.9 and p[0, 1].mean() < 0.1
+        assert 150 < 2 * j / size + 50 < 300 and 50 < 2 * i / size + 50 < 200
+    else:
+        assert p[0, 1] > 0.95 and (p[1:, 1] < 0.1).all()
+
+
+def test_the_cascade_finds_the_face_and_its_points():
+    nets = [mtcnn(name)[0] for name in ("pnet", "rnet", "onet")]
+    image = astronaut()
+    boxes, p, points = models.detect_faces(image, *nets, least=40)
+    assert boxes.shape == (1, 4) and p[0] > 0.99
+    left, top, right, bottom = boxes[0]
+    assert 160 < left < 195 and 50 < top < 90 and 250 < right < 285 and 150 < bottom < 185
+    # eyes, nose and corners of the mouth, as read off the picture by eye
+    by_eye = [(203, 101), (247, 103), (225, 127), (204, 140), (244, 141)]
+    np.testing.assert_allclose(points[0], by_eye, atol=4)
+    for none in (image[300:420, :120], np.zeros((100, 80, 3), np.uint8), image[:5, :5]):
+        found = models.detect_faces(none, *nets)
+        assert [a.shape for a in found] == [(0, 4), (0,), (0, 5, 2)]
+    with pytest.raises(ValueError, match=r"expected an RGB image \(H, W, 3\), got shape \(512, 512\)"):
+        models.detect_faces(image[..., 0], *nets)
+
+
+def test_boxes_that_overlap():
+    boxes = np.array([[0, 0, 9, 9], [1, 0, 10, 9], [20, 0, 29, 9], [2, 2, 5, 5]], float)
+    p = np.array([0.8, 0.9, 0.7, 0.6])
+    # 90 pixels in common of 110; the small box lies within, 16 of 100
+    assert models.cascade.best_apart(boxes, p, 0.5) == [1, 2, 3]
+    assert models.cascade.best_apart(boxes, p, 0.5, of_smaller=True) == [1, 2]
+    assert models.cascade.best_apart(boxes, p, 0.9) == [1, 0, 2, 3]
+    assert models.cascade.best_apart(boxes[:0], p[:0], 0.5) == []

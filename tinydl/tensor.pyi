@@ -11,6 +11,8 @@ import numpy as np
 
 from .device import Device
 
+def caller(name, frame):
+    """What messages say of a write by `name`: it, and the line outside of the package that led to `frame`."""
 
 class Storage:
     """What tensors on the same memory share: how often it was written, and by whom last."""
@@ -18,6 +20,8 @@ class Storage:
     def where(self): ...
     def written(self, name, frame=...):
         """Count a write by `name`; the first caller outside the package is remembered for messages."""
+    def written_by(self, writer):
+        """Count a write by what `caller` gave."""
 
 
 class Tensor:

@@ -18,7 +18,11 @@ ONCE = np.array([[2, 0], [1, 1]])
 
 
 def chain(*steps):
-    return tuple((OPS[name].op, constants) for name, *constants in steps)
+    """The way from a base to a view: (the way so far, operation, constants)."""
+    way = ()
+    for name, *constants in steps:
+        way = (way, OPS[name].op, constants)
+    return way
 
 
 SAMPLES = {
@@ -30,6 +34,8 @@ SAMPLES = {
     "diagonal": [Sample(normal(3, 4), 1, 0, 1), Sample(normal(2, 3, 3), -1, 2, 0), Sample(normal(2, 2), 5, 0, 1)],
     "windows": [Sample(normal(7, 2), 0, 3, 2), Sample(normal(2, 5), 1, 2, 1)],
     "windows_sum": [Sample(normal(3, 2, 3), (7, 2), 0, 3, 2), Sample(normal(2, 4, 2), (2, 5), 1, 2, 1)],
+    "strided": [Sample(normal(3, 4), (2, 3), (4, 1), 1), Sample(normal(7), (3, 2), (1, 2), 0)],
+    "strided_sum": [Sample(normal(2, 3), (3, 4), (4, 1), 1), Sample(normal(3, 2), (7,), (1, 2), 0)],
     "embed": [Sample(normal(2, 2), (3, 4), "slice", (INDEX,)), Sample(normal(3), (3, 4), "diagonal", (0, 0, 1))],
     "overwrite": [
         Sample(normal(3, 4), normal(2, 2), chain(("slice", INDEX))),
@@ -150,10 +156,17 @@ def embedded(x, shape, view, constants):
 
 
 def overwritten_part(base, value, chain):
-    places = numbered(base.shape)
-    for op, constants in chain:
-        places = places[constants[0]] if op.name == "slice" else places.transpose(constants[0])
-    return put(base, places, value)
+    def places(way):
+        if not way:
+            return numbered(base.shape)
+        before, op, (constant,) = way
+        return places(before)[constant] if op.name == "slice" else places(before).transpose(constant)
+
+    return put(base, places(chain), value)
+
+
+def stepped(x, size, stride, offset):
+    return np.array([x.ravel()[offset + np.dot(at, stride)] for at in np.ndindex(*size)]).reshape(size)
 
 
 def resampled(x, index, weight, dim):
@@ -186,6 +199,8 @@ ORACLES = {
     "diagonal": np.diagonal,
     "windows": windowed,
     "windows_sum": lambda x, shape, *window: added(windowed(numbered(shape), *window), x, shape),
+    "strided": stepped,
+    "strided_sum": lambda x, shape, *steps: added(stepped(numbered(shape), x.shape, *steps), x, shape),
     "embed": embedded,
     "overwrite": overwritten_part,
     "pieces": lambda x, indices: tuple(x[index] for index in indices),

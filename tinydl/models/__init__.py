@@ -1,6 +1,7 @@
 """Networks, each in a file of its own; how they are trained is not their affair."""
 
-from . import mtcnn
+from . import cascade, mtcnn
+from .cascade import detect_faces
 from .lenet import LeNet
 from .mtcnn import ONet, PNet, RNet
 from .resnet import ResNet, resnet18, resnet34, resnet50

@@ -16,6 +16,18 @@ def normalize(x: Tensor) -> Tensor:
     return (x - 127.5) * 0.0078125
 
 
+def from_stored_order(state: dict) -> dict:
+    """The published weights from a file whose numbers lie in their first authors' order: (W, H, in, out), (in, out).
+
+    facenet-pytorch has them transposed, not moved; a file written from that memory has its shapes and this order.
+    Networks with weights in the wrong order see faces everywhere.
+    """
+    return {
+        name: w if w.ndim < 2 else w.reshape(w.shape[::-1]).permute(*range(w.ndim)[::-1]).contiguous()
+        for name, w in state.items()
+    }
+
+
 class PNet(nn.Module):
     """Proposes windows: images (N, 3, H, W), H and W >= 12 -> boxes (N, 4, h, w), probabilities (N, 2, h, w).
 

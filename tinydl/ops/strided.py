@@ -25,7 +25,7 @@ def _places(xp, size, stride, offset):
 @op(view=True)
 def strided(xp, x: Array, size, stride, offset):
     """The elements of x, laid one after another, at the places offset + i[0] stride[0] + i[1] stride[1] + ..."""
-    flat = x.reshape(-1)[offset:]
+    flat = xp.ascontiguousarray(x).reshape(-1)[offset:]
     return xp.lib.stride_tricks.as_strided(flat, size, [step * flat.itemsize for step in stride])
 
 
