@@ -9,7 +9,7 @@ from importlib import import_module
 
 FAMILIES = {
     "conv": ("conv", "conv_transpose", "conv_weight"),
-    "matmul": ("matmul",),
+    "matmul": ("matmul", "linear"),
     "optim": ("adam_update", "sgd_update"),
     "pool": (
         "max_pool",

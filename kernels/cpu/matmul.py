@@ -46,6 +46,17 @@ def matmul(x, other):
     return y if y is NotImplemented else y.reshape(*x.shape[:-1], m)
 
 
+def linear(input, weight, bias):
+    """input (..., k), weight (m, k), bias (m,), (1,), () or None -> (..., m); declines as matmul does."""
+    k = input.shape[-1]
+    y = matmul(input.reshape(prod(input.shape[:-1]), k), weight.T)
+    if y is NotImplemented:
+        return y
+    if bias is not None:
+        y += bias
+    return y.reshape(*input.shape[:-1], weight.shape[0])
+
+
 def _product(x, other):
     """x (groups, n, k), other (groups, k, m) -> (groups, n, m)."""
     (groups, n, k), m = x.shape, other.shape[2]

@@ -65,6 +65,17 @@ SAMPLES = {
         Sample(normal(66, 64), normal(64, 66), kernel=True),
         Sample(normal(2, 65, 64), normal(2, 66, 64).swapaxes(1, 2), kernel=True),
     ],
+    "linear": [
+        Sample(normal(2, 3), normal(4, 3), normal(4)),
+        Sample(normal(2, 5, 3), normal(4, 3), normal(1)),
+        Sample(normal(3), normal(4, 3), normal()),
+        Sample(normal(2, 3), normal(4, 3), None),
+        Sample(normal(0, 3), normal(4, 3), normal(4)),
+        Sample(normal(2, 0), normal(4, 0), normal(4)),
+        # large enough for the kernel
+        Sample(normal(2, 33, 64), normal(66, 64), normal(66), kernel=True),
+        Sample(normal(66, 64), normal(65, 64), None, kernel=True),
+    ],
     "det": [Sample(BATCH), Sample(normal(0, 2, 2)), Sample(np.diag([2.0, 0.0, 3.0]), order=1)],
     "slogdet": [Sample(BATCH)],
     "inv": [Sample(BATCH), Sample(normal(0, 2, 2))],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..autograd.engine import Array, op
+import math
+
+from ..autograd.engine import Array, equal, op
 from ..autograd.mode import no_grad
 from ..tensor import Tensor
 from . import shape
@@ -194,6 +196,25 @@ def _pooled(rows, real, mode):
 
 
 # ---------------------------------------------------------------- linear maps
+@op(promote=equal)
+def linear_(xp, input: Array, weight: Array, bias: Array | None):
+    """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
+    y = xp.matmul(_rows(input, weight.shape[1]), weight.T).reshape(*input.shape[:-1], weight.shape[0])
+    return y if bias is None else y + bias
+
+
+linear_.grads(
+    lambda g, weight: g @ weight,
+    lambda g, input, weight_like: _rows(g, weight_like.shape[0]).transpose(0, 1) @ _rows(input, weight_like.shape[1]),
+    lambda g: g,
+)
+
+
+def _rows(x, size):
+    """x (*, size) as a matrix."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), size)
+
+
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
     for argument, t in (("input", input), ("weight", weight)):
@@ -210,12 +231,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"{tuple(weight.shape)} "
             f"expects {tuple(weight.shape[-1:])}"
         )
-    y = input @ (weight.transpose(0, 1) if weight.ndim == 2 else weight)
-    if bias is None:
-        return y
-    if weight.ndim == 2 and tuple(bias.shape) not in ((weight.shape[0],), (1,), ()):
+    if weight.ndim == 1:
+        y = input @ weight
+        return y if bias is None else y + bias
+    if bias is not None and tuple(bias.shape) not in ((weight.shape[0],), (1,), ()):
         raise RuntimeError(f"linear: expected bias of shape ({weight.shape[0]},), got {tuple(bias.shape)}")
-    return y + bias
+    return linear_(input, weight, bias)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
