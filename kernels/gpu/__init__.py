@@ -1,13 +1,18 @@
-"""CUDA kernels: plain CUDA C++ sources launched through CuPy will stand here, one family a file.
+"""CUDA kernels: plain CUDA C++ in csrc/, launched through CuPy; one family a file, as on the CPU.
 
-None is written yet, so every operation runs its body on CuPy arrays.
+Operations without a kernel here run their bodies on CuPy's arrays.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 
-KERNELS: dict[str, str] = {}
+FAMILIES = {
+    "random": ("philox_bits", "philox_uniform", "philox_normal", "dropout"),
+}
+KERNELS = {name: family for family, names in FAMILIES.items() for name in names}
 
 
 def load(name: str) -> Callable | None:
     """The kernel of the operation `name`, or None where it has none on the GPU."""
-    return None
+    family = KERNELS.get(name)
+    return family and getattr(import_module(f".{family}", __name__), name)

@@ -1,0 +1,130 @@
+"""The one way in which CUDA kernels are launched: arguments checked against the source, limits kept."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .source import Source
+
+THREADS = 256  # in a block of a kernel that walks over elements
+MOST_BLOCKS = 1 << 16
+
+
+class LaunchError(RuntimeError):
+    """A launch that would have gone wrong on the device."""
+
+
+class Backend(NamedTuple):
+    """What runs kernels on arrays of one type."""
+
+    kind: str  # "cuda" or "cuda-emulated"
+    empty: Callable  # (shape, dtype) -> array
+    raw_module: Callable  # as cupy.RawModule
+    unwrap: Callable  # an array -> what its kernels take
+    address: Callable  # an array -> its address
+    synchronize: Callable
+
+
+BACKENDS: dict[type, Backend] = {}
+
+
+def backend_of(array) -> Backend:
+    """The backend of an array: CuPy's, or one that tests registered."""
+    found = BACKENDS.get(type(array))
+    if found is None:
+        if type(array).__module__.partition(".")[0] != "cupy":
+            raise LaunchError(f"CUDA kernels take arrays of a CUDA device, got {type(array).__name__}")
+        found = BACKENDS[type(array)] = _cupy()
+    return found
+
+
+def _cupy():
+    import cupy
+
+    return Backend(
+        "cuda", cupy.empty, cupy.RawModule, lambda a: a, lambda a: a.data.ptr,
+        lambda: cupy.cuda.get_current_stream().synchronize(),
+    )  # fmt: skip
+
+
+@functools.cache
+def compiled(source: Source, backend: Backend) -> Any:
+    """The module of a source on a backend, compiled at its first launch."""
+    return backend.raw_module(
+        code=source.text, options=("-std=c++17", *source.options), name_expressions=list(source.instances),
+        enable_cooperative_groups=source.cooperative,
+    )  # fmt: skip
+
+
+@functools.cache
+def _kernel(source, backend, instance, shared):
+    kernel = compiled(source, backend).get_function(instance)
+    if shared > 48 << 10:  # more than every device grants without being asked
+        kernel.max_dynamic_shared_size_bytes = shared
+    return kernel
+
+
+def launch(source: Source, instance: str, grid, block, *args, shared: int = 0) -> None:
+    """Run an instance on the current stream.  args: arrays, None for a null pointer, Python numbers.
+
+    LaunchError where an array has another type, is not contiguous or of another device, or a number does not fit.
+    """
+    parameters = source.parameters(instance)
+    if len(args) != len(parameters):
+        raise LaunchError(f"{instance}: takes {len(parameters)} arguments, got {len(args)}")
+    backend = backend_of(next(a for a in args if hasattr(a, "dtype")))
+    given = [_checked(instance, p, a, backend) for p, a in zip(parameters, args)]
+    kernel = _kernel(source, backend, instance, shared)
+    kernel(_sizes(grid), _sizes(block), tuple(given), shared_mem=shared)
+    if os.environ.get("TINYDL_SYNC", "0") != "0":
+        backend.synchronize()
+
+
+def elementwise(source: Source, instance: str, count: int, *args) -> None:
+    """Launch a kernel whose threads stride over `count` elements; nothing where there are none."""
+    if count:
+        launch(source, instance, min(-(-count // THREADS), MOST_BLOCKS), THREADS, *args)
+
+
+def _sizes(n):
+    sizes = (n,) if isinstance(n, int) else tuple(n)
+    limits = (2**31 - 1, 65535, 65535)
+    if not all(0 < size <= limit for size, limit in zip(sizes, limits)):
+        raise LaunchError(f"grid or block {sizes}: sizes must lie in 1..{limits}")
+    return sizes
+
+
+def _checked(instance, parameter, a, backend):
+    name, code, array, _ = parameter
+    if not array:
+        return _number(instance, name, np.dtype(code), a)
+    if a is None:
+        return None
+    if not hasattr(a, "dtype") or backend_of(a) is not backend:
+        raise LaunchError(f"{instance}: {name} must be an array of the same device, got {type(a).__name__}")
+    if f"{a.dtype.kind}{a.dtype.itemsize}" != code:
+        raise LaunchError(f"{instance}: {name} must hold {np.dtype(code)}, got {a.dtype}")
+    if not a.flags.c_contiguous:
+        raise LaunchError(f"{instance}: {name} of shape {a.shape} is not contiguous")
+    return backend.unwrap(a)
+
+
+def _number(instance, name, dtype, value):
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
+            raise LaunchError(f"{instance}: {name} = {value} does not fit {dtype}")
+    return dtype.type(value)
+
+
+def index_type(*arrays) -> str:
+    """`int` where every position in these arrays fits it (division is several times cheaper), else `i64`."""
+    return "int" if all(a.size <= _MOST_INT for a in arrays) else "i64"
+
+
+_MOST_INT = 2**31 - 1

@@ -1,0 +1,79 @@
+"""A file of CUDA sources and its instances: the one table that CuPy, nvcc, NVRTC and the emulator compile."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+CSRC = Path(__file__).with_name("csrc")
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"\n', re.M)
+_KERNEL = re.compile(
+    r"(?:template\s*<(?P<template>[^>]*)>\s*)?__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?"
+    r"(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)"
+)
+# CUDA's name of a type -> NumPy's code for it
+TYPES = {
+    "float": "f4", "double": "f8", "__half": "f2", "bool": "b1", "int": "i4", "i64": "i8", "unsigned": "u4",
+    "u64": "u8", "unsigned char": "u1",
+}  # fmt: skip
+NAMES = {np.dtype(code).name: name for name, code in TYPES.items()}
+
+
+class Parameter(NamedTuple):
+    """What a kernel takes: numbers of a type by value, or arrays of it, that it may write unless `const`."""
+
+    name: str
+    code: str
+    array: bool
+    const: bool
+
+
+class Source:
+    """`file` of csrc/; `instances`: the templates' name expressions that exist, e.g. "max_pool<float, int>".
+
+    options: for the compiler.  cooperative: the kernels meet at grid barriers.
+    """
+
+    folder = CSRC
+    all: list[Source] = []
+
+    def __init__(self, file: str, *instances: str, options: tuple[str, ...] = (), cooperative: bool = False):
+        self.file, self.instances, self.options, self.cooperative = file, instances, options, cooperative
+        Source.all.append(self)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The source with our own headers written out: CuPy's cache does not see changes in included files."""
+        return _expanded(self.file, set())
+
+    @functools.cache  # noqa: B019 (sources live as long as the program)
+    def parameters(self, instance: str) -> list[Parameter]:
+        """The parameters of an instance, read from the source."""
+        name, _, arguments = instance.rstrip(">").partition("<")
+        found = next((m for m in _KERNEL.finditer(self.text) if m["name"] == name), None)
+        if found is None or instance not in self.instances:
+            raise KeyError(f"{self.file}: no instance {instance}; there are {', '.join(self.instances)}")
+        names = [p.split()[-1] for p in (found["template"] or "").split(",") if p.strip()]
+        types = dict(zip(names, (a.strip() for a in arguments.split(","))))
+        return [_parameter(p, types) for p in found["parameters"].split(",")]
+
+
+def _expanded(file, seen):
+    def included(match):
+        if match[1] in seen:
+            return ""
+        seen.add(match[1])
+        return _expanded(match[1], seen)
+
+    return _INCLUDE.sub(included, (CSRC / file).read_text())
+
+
+def _parameter(text, types):
+    """`const T* __restrict__ x` -> Parameter("x", "f4", True, True) with types {"T": "float"}."""
+    words = text.replace("__restrict__", " ").replace("*", " * ").split()
+    kind = " ".join(w for w in words[:-1] if w not in ("const", "*"))
+    return Parameter(words[-1], TYPES[types.get(kind, kind)], "*" in words, "const" in words)
