@@ -8,9 +8,20 @@ from collections.abc import Callable
 from importlib import import_module
 
 FAMILIES = {
+    "attention": ("attention", "attention_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "matmul": ("matmul", "linear"),
     "optim": ("adam_update", "sgd_update"),
+    "norm": (
+        *("batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad", "layer_norm", "layer_norm_grad"),
+        *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
+    ),
+    "pointwise": (
+        *("add", "sub", "mul", "true_divide", "neg", "abs", "square", "sqrt", "exp", "log", "erf", "tanh", "tanh_slope"),
+        *("sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope", "leaky_relu"),
+        *("leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid", "log_sigmoid_slope"),
+        *("silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),
+    ),
     "pool": (
         "max_pool",
         "max_pool_winners",
@@ -20,6 +31,9 @@ FAMILIES = {
         "avg_pool",
         "avg_pool_spread",
     ),
+    "recurrent": ("rnn", "rnn_grad", "gru", "gru_grad", "lstm", "lstm_grad"),
+    "reduce": ("sum_to",),
+    "resample": ("resample", "resample_adjoint"),
     "random": ("philox_bits", "philox_uniform", "philox_normal", "dropout"),
 }
 KERNELS = {name: family for family, names in FAMILIES.items() for name in names}

@@ -24,14 +24,15 @@ PATIENCE = 1.0  # seconds of compiling after which the user is told
 compile_hooks: list[Callable[[str, float | None], None]] = []
 
 
-def jit(function: Callable | None = None, *, parallel: bool = False, contract: bool = True):
+def jit(function: Callable | None = None, *, parallel: bool = False, contract: bool = True, reorder: bool = False):
     """Compile `function` at its first call (of each dtype), kept on disk between processes.
 
     parallel: allow prange; such a function is called from Python only, never from jitted code.
     contract: let a * b + c be one instruction; False where results must be the same bits everywhere.
+    reorder: let sums be taken lane by lane, so that they vectorise; NaN and infinity stay what they are.
     """
     if function is None:
-        return functools.partial(jit, parallel=parallel, contract=contract)
+        return functools.partial(jit, parallel=parallel, contract=contract, reorder=reorder)
     import numba
 
     _listen()
@@ -44,7 +45,7 @@ def jit(function: Callable | None = None, *, parallel: bool = False, contract: b
             parallel=parallel,
             nogil=True,
             error_model="numpy",
-            fastmath={"contract"} if contract else False,
+            fastmath={n for n, on in (("contract", contract), ("reassoc", reorder)) if on},
         )(function)
     finally:
         numba.config.CACHE_DIR = before

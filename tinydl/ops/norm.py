@@ -62,14 +62,14 @@ def _channels(x):
     return (x.shape[1], *[1] * (x.ndim - 2))
 
 
-@fused
+@fused(hidden=("mean", "scale"))
 def batch_norm_(x: Array, weight: Array | None, bias: Array | None, eps):
     """x normalised over all but its channels; mean and (biased) variance of each channel."""
     y, mean, var = _standardised(x, (0, *range(2, x.ndim)), eps)
     return _affine(y, weight, bias, _channels(x)), mean.reshape(-1), var.reshape(-1)
 
 
-@fused
+@fused(hidden=("mean", "scale"))
 def group_norm_(x: Array, weight: Array | None, bias: Array | None, num_groups, eps):
     """x normalised over each of `num_groups` groups of channels of each sample."""
     groups = x.reshape(x.shape[0], num_groups, -1)
@@ -77,14 +77,14 @@ def group_norm_(x: Array, weight: Array | None, bias: Array | None, num_groups, 
     return _affine(y, weight, bias, _channels(x))
 
 
-@fused
+@fused(hidden=("mean", "scale"))
 def layer_norm_(x: Array, weight: Array | None, bias: Array | None, count, eps):
     """x normalised over its last `count` dimensions."""
     shape = tuple(x.shape[-count:])
     return _affine(_standardised(x, tuple(range(-count, 0)), eps)[0], weight, bias, shape)
 
 
-@fused
+@fused(hidden=("scale",))
 def rms_norm_(x: Array, weight: Array | None, count, eps):
     """x divided by the root of the mean square of its last `count` dimensions."""
     power = (x * x).mean(tuple(range(-count, 0)), keepdim=True)

@@ -20,14 +20,14 @@ def _planes(x):
     return x.reshape(*x.shape[:2], prod(x.shape[2:]))
 
 
-def _max_pool(xp, x, window):
+def _max_pool(xp, x, window, kind):
     table = xp.asarray(taps_inside(window))
     planes = _planes(x)
     values = planes[:, :, table]
     nan = values != values
     last_nan = len(table) - 1 - xp.argmax(nan[:, :, ::-1].astype("int8"), 2)
     best = xp.where(nan.any(2), last_nan, xp.argmax(values, 2))
-    winners = table[best, xp.arange(table.shape[1])]
+    winners = table[best, xp.arange(table.shape[1])].astype(kind)
     y = xp.take_along_axis(planes, winners, 2)
     shape = (*x.shape[:2], *window.out)
     return y.reshape(shape), winners.reshape(shape)
@@ -38,15 +38,15 @@ def max_pool(xp, x: Array, window):
     """The largest number under each window.  x: (N, C, *image) -> (N, C, *out).
 
     Of equal numbers the first wins; a NaN wins over numbers, the last of several.
-    Hidden: the winners' positions in the flattened plane.
+    Hidden: the winners' positions in the flattened plane, as small as they can be.
     """
-    return _max_pool(xp, x, window)
+    return _max_pool(xp, x, window, "int32" if prod(window.image) < 2**31 else "int64")
 
 
 @op
 def max_pool_winners(xp, x: Array, window):
     """As `max_pool`, but the winners' positions are an output, too: int64, in the flattened plane."""
-    return _max_pool(xp, x, window)
+    return _max_pool(xp, x, window, "int64")
 
 
 @op

@@ -170,7 +170,8 @@ def interpolate(
     if not mode.startswith("nearest") and not input.is_floating_point():
         raise RuntimeError(f"interpolate: mode '{mode}' needs a floating tensor, got {input.dtype}")
     kind = mode.removeprefix("bi").removeprefix("tri")
-    for i, (n, m) in enumerate(zip(old, new)):
+    for i in reversed(range(len(old))):  # rows first: what is between grows as late as it can
+        n, m = old[i], new[i]
         scale = 1 / factors[i] if factors and factors[i] > 0 else n / m
         if align_corners:
             scale = (n - 1) / (m - 1) if m > 1 else 0.0

@@ -1,0 +1,170 @@
+"""Windows that advance by a step along rows: where each tap of a whole row of outputs lies.
+
+A row is split into as many phases as the step is long, each with padding: number i of the row is number
+(i + before) // step of phase (i + before) % step. Under one tap lie then, for all outputs of a row, numbers
+that follow each other in one phase.
+"""
+
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numba import carray
+
+from ..window import taps
+from .jit import jit
+from .microkernel import address
+
+SPARE = 16  # numbers behind a row that a vector may read: the widest vector
+
+
+class Lines(NamedTuple):
+    """For each row of outputs where its taps begin in the split plane, and what inner loops need besides."""
+
+    table: np.ndarray  # (rows, most taps) int64
+    counts: np.ndarray  # (rows,) taps of each row
+    numbers: tuple
+    # of pooling by maximum only: positions of the taps in the plane, of the first tap's row, and of the first
+    # taps inside of the row
+    places: np.ndarray | None = None
+    starts: np.ndarray | None = None
+    initial: np.ndarray | None = None
+
+
+class _Outer(NamedTuple):
+    """All dimensions of a window but the last."""
+
+    window: tuple
+
+    @property
+    def image(self):
+        return self.window.image[:-1]
+
+    def spans(self, d):
+        return self.window.spans(d)
+
+
+def _along(window):
+    """(taps, step, padding, dilation) along the last dimension; None where sizes or steps are unequal."""
+    line, n = window.image[-1], window.out[-1]
+    if hasattr(window, "size"):
+        step = window.stride[-1] if n > 1 else 1
+        return window.size[-1], step, window.padding[-1], window.dilation[-1]
+    return None if line % n else (line // n, line // n if n > 1 else 1, 0, 1)
+
+
+@lru_cache(maxsize=32)
+def forward(window) -> Lines | None:
+    """From a row's taps to its outputs; `numbers`: length of a row, step, padding before it, length of a phase."""
+    along = _along(window)
+    if along is None:
+        return None
+    size, step, before, dilation = along
+    line, n = window.image[-1], window.out[-1]
+    width = max((n - 1) * step + (size - 1) * dilation, line + before - 1) // step + 1
+    rows = taps(_Outer(window)).T
+    shift = np.arange(size) * dilation
+    tap = rows[:, :, None] * width + shift % step * width * prod(window.image[:-1]) + shift // step
+    place = rows[:, :, None] * line + shift - before
+    inside = np.broadcast_to((rows >= 0)[:, :, None], tap.shape).reshape(len(rows), -1)
+    table, places, counts = _together(inside, tap, place)
+    first = np.arange(n)[:, None] * step - before + shift
+    initial = np.zeros(n + SPARE, np.int32)
+    initial[:n] = np.where(first >= 0, first, line).min(axis=1)
+    starts = np.where(rows >= 0, rows, rows.max(initial=0)).min(axis=1) * line
+    return Lines(table, counts, (line, step, before, width), places.astype(np.int32), starts, initial)
+
+
+@lru_cache(maxsize=32)
+def backward(window) -> Lines | None:
+    """From a row's outputs to what lies under their taps: for each phase and row of the image.
+
+    numbers: as those of `forward`, then the length of a row of outputs, and the zeros before it and its length
+    with zeros all around.
+    """
+    along = _along(window)
+    if along is None:
+        return None
+    size, step, before, dilation = along
+    line, n = window.image[-1], window.out[-1]
+    width = (line + before - 1) // step + 1
+    shift = np.arange(size) * dilation
+    left = int(shift[-1]) // step
+    stride = left + max(width, n)
+    rows = taps(_Outer(window)).T
+    height = prod(window.image[:-1])
+    entries = [[] for _ in range(step * height)]
+    for q, under in enumerate(rows):
+        for row in under[under >= 0]:
+            for s in shift:
+                entries[s % step * height + row].append(q * stride + left - s // step)
+    counts = np.array([len(e) for e in entries])
+    table = np.zeros((len(entries), max(1, counts.max())), np.int64)
+    for to, e in zip(table, entries):
+        to[: len(e)] = e
+    return Lines(table, counts, (line, step, before, width, n, left, stride))
+
+
+def _together(inside, *tables):
+    """The entries that are inside, first in each row, in order; and their numbers."""
+    order = np.argsort(~inside, axis=1, kind="stable")
+    moved = [np.ascontiguousarray(np.take_along_axis(t.reshape(inside.shape), order, axis=1)) for t in tables]
+    return *moved, inside.sum(axis=1)
+
+
+@jit
+def split(x, at, rows, line, step, before, width, phases):
+    """A plane, which begins at element `at`, into its phases."""
+    if before == 0 and line == step * width:  # then it is like one row
+        rows, line, width = 1, rows * line, rows * width
+    for r in range(rows):
+        row = carray(address(x, at + r * line), line)
+        for i in range(min(step, line)):
+            to = _phase(phases, i, r, rows, step, before, width)
+            if step == 1:
+                for j in range(line):
+                    to[j] = row[j]
+            elif step == 2 and line > 1:
+                odd = _phase(phases, 1, r, rows, step, before, width)
+                for j in range(line // 2):
+                    to[j] = row[2 * j]
+                    odd[j] = row[2 * j + 1]
+                if line % 2:
+                    to[line // 2] = row[line - 1]
+                break
+            else:
+                for j in range((line - i + step - 1) // step):
+                    to[j] = row[i + j * step]
+
+
+@jit
+def join(phases, x, at, rows, line, step, before, width):
+    """A plane, which begins at element `at`, from its phases."""
+    if before == 0 and line == step * width:
+        rows, line, width = 1, rows * line, rows * width
+    for r in range(rows):
+        row = carray(address(x, at + r * line), line)
+        for i in range(min(step, line)):
+            part = _phase(phases, i, r, rows, step, before, width)
+            if step == 1:
+                for j in range(line):
+                    row[j] = part[j]
+            elif step == 2 and line > 1:
+                odd = _phase(phases, 1, r, rows, step, before, width)
+                for j in range(line // 2):
+                    row[2 * j] = part[j]
+                    row[2 * j + 1] = odd[j]
+                if line % 2:
+                    row[line - 1] = part[line // 2]
+                break
+            else:
+                for j in range((line - i + step - 1) // step):
+                    row[i + j * step] = part[j]
+
+
+@jit
+def _phase(phases, i, r, rows, step, before, width):
+    """Where number i of row r lies, and those that follow it in its phase."""
+    start = ((before + i) % step * rows + r) * width + (before + i) // step
+    return carray(address(phases, start), width)

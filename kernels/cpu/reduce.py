@@ -1,0 +1,75 @@
+"""Sums of large arrays over dimensions that lie together, as those of a bias's gradient do."""
+
+import numpy as np
+from numba import prange
+
+from .arrays import FLOATS
+from .jit import jit
+from .sums import total
+
+SMALLEST = 1 << 15  # numbers from which threads are worth their start
+PIECES = 32  # that a sum is cut into, at every number of threads alike
+
+
+def sum_to(x, shape):
+    """x summed over the dimensions that `shape` lacks or has as 1; declines what is small, or not (A, K, B) -> (K,)."""
+    if x.dtype not in FLOATS or x.size < SMALLEST or not x.flags.c_contiguous:
+        return NotImplemented
+    view = _three(x.shape, (1,) * (x.ndim - len(shape)) + tuple(shape))
+    if view is None:
+        return NotImplemented
+    A, K, B = view
+    if K == 1:
+        parts = np.empty(PIECES, np.float64)
+        _ranges(x.reshape(-1), parts)
+        y = parts.sum().astype(x.dtype)
+    elif B >= 8:
+        y = np.empty(K, x.dtype)
+        _segments(x.reshape(-1), A, B, y)
+    elif A >= 2 * PIECES:
+        parts = np.zeros((PIECES, K * B), x.dtype)
+        _columns(x.reshape(A, K * B), parts)
+        y = parts.sum(axis=0).reshape(K, B).sum(axis=1)
+    else:
+        return NotImplemented
+    return y.reshape(shape)
+
+
+def _three(shape, kept):
+    """(A, K, B) if dimensions are summed, kept, summed, any of these of none; else None."""
+    runs = []
+    for n, k in zip(shape, kept):
+        if n == 1:
+            continue
+        if runs and runs[-1][0] == (k == n):
+            runs[-1][1] *= n
+        else:
+            runs.append([k == n, n])
+    if runs and runs[0][0]:
+        runs.insert(0, [False, 1])
+    sizes = [n for _, n in runs]
+    return (*sizes, *[1] * (3 - len(sizes))) if len(sizes) <= 3 else None
+
+
+@jit(parallel=True)
+def _ranges(x, parts):
+    for p in prange(len(parts)):
+        begin, end = len(x) * p // len(parts), len(x) * (p + 1) // len(parts)
+        parts[p] = total(x, begin, end - begin)
+
+
+@jit(parallel=True)
+def _segments(x, A, B, y):
+    for k in prange(len(y)):
+        found = 0.0
+        for a in range(A):
+            found += total(x, (a * len(y) + k) * B, B)
+        y[k] = found
+
+
+@jit(parallel=True)
+def _columns(x, parts):
+    for p in prange(len(parts)):
+        for a in range(len(x) * p // len(parts), len(x) * (p + 1) // len(parts)):
+            for k in range(x.shape[1]):
+                parts[p, k] += x[a, k]
