@@ -14,14 +14,15 @@ from math import prod
 import numpy as np
 from numba import get_thread_id, prange
 
-from . import winograd
+from . import direct, winograd
 from .arrays import FLOATS, empty, plain
-from .jit import get_num_threads, jit, thread_limit
-from .microkernel import MR, STRIP_BYTES, address, panel_tile, strip
+from .jit import jit, thread_limit
+from .microkernel import MR, STRIP_BYTES, address, noinline, panel_tile, strip
 from .panels import columns, panels
 from .strips import LANES, NV, Plane, columns_of, locate, pack, phases, regroup, tables, ungroup, unpack
 from .weights import weight_gradient
 
+JOBS = 16  # into which a call is cut where it can be: the same at every number of threads
 DEPTH = 512  # rows of a packed strip: more channels are added in turns
 PACKED = 1 << 19  # bytes of packed pixels that a job works on: they stay in the second-level cache
 
@@ -43,7 +44,7 @@ def _after(*special):
     return wrap
 
 
-@_after(winograd)
+@_after(winograd, direct)
 def conv(x, w, b, window):
     """x (N, C, *image), w (O, C / groups, *size), b (O,) or None -> (N, O, *out), float32 or 64."""
     if not _served(x, w, *[b] * (b is not None)):
@@ -59,13 +60,14 @@ def conv(x, w, b, window):
     return y.reshape(*y.shape[:2], *window.out)
 
 
-@_after(winograd)
+@_after(winograd, direct)
 def conv_transpose(u, w, b, window):
     """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x."""
     if not _served(u, w, *[b] * (b is not None)):
         return NotImplemented
     Cg, groups, T = w.shape[1], window.groups, prod(window.size)
-    parts, covered = phases(window, u.itemsize) if u.size and w.size else ((), False)
+    meet = len(u) >= JOBS // 2 and _few(Cg, T, len(w) // groups)
+    parts, covered = phases(window, u.itemsize, meet) if u.size and w.size else ((), False)
     n, stride = columns_of(window)
     x = empty((len(u), Cg * groups, prod(window.image[:-1]) * -(-n // stride) * stride), u.dtype)
     if not covered:
@@ -74,11 +76,11 @@ def conv_transpose(u, w, b, window):
     for taps, into, own in parts:
         # a row of the product is a channel, or where taps is None, a channel and a tap
         rows, step, taps = (Cg, T, taps) if taps is not None else (Cg * T, 1, (0,))
-        multiply(u, panels(plain(w), groups, rows, step, taps), groups * rows, b, into, own, x)
+        multiply(u, panels(plain(w), groups, rows, step, taps), groups * rows, b, into, own, x, meet)
     return ungroup(x, window).reshape(*x.shape[:2], *window.image)
 
 
-@_after(winograd)
+@_after(winograd, direct)
 def conv_weight(x, u, window):
     """x (N, C, *image), u (N, O, *out) -> (O, C / groups, *size): the adjoint of conv in w."""
     if not _served(x, u):
@@ -89,6 +91,14 @@ def conv_weight(x, u, window):
     return weight_gradient(_flat(x), _flat(u), window).reshape(O, Cg, *window.size)
 
 
+def _few(Cg, T, O):
+    """Whether channels are so few that adding all taps of each into x costs less than packing all taps of u.
+
+    In nanoseconds for each strip and output, as measured: 8 for a row of a tile, 4 for one packed, 9 for one added.
+    """
+    return 8 * -(-Cg * T // MR) + 4 + 9 * Cg * T / O < T * (4 + 8 * -(-Cg // MR))
+
+
 def _served(*arrays):
     return all(a.dtype == arrays[0].dtype and a.dtype in FLOATS for a in arrays)
 
@@ -97,56 +107,64 @@ def _flat(x):
     return plain(x).reshape(*x.shape[:2], prod(x.shape[2:]))
 
 
-def multiply(x, operand, rows, b, into, own, y):
-    """y = operand times x under the taps `into`, plus b: at the pixels `own`; `rows` of all groups."""
+def multiply(x, operand, rows, b, into, own, y, meet=False):
+    """y = operand times x under the taps `into`, plus b: at the pixels `own`; `rows` of all groups.
+
+    meet: pixels may be the same for several taps, and the product is added to what y holds: a job has whole images.
+    """
     groups, blocks, K, _ = operand.shape
     T, pixels = into[0].shape
     channels = K // T
     chunk = -(-channels // -(-channels // max(1, DEPTH // T)))
     strips = -(-len(x) * pixels * x.itemsize // STRIP_BYTES)
-    wanted = 4 * get_num_threads()
-    most = min(8, PACKED // (chunk * T * STRIP_BYTES), -(-strips * groups // wanted))
-    most = max(1, most)
-    shares = max(1, min(wanted // (2 * groups * -(-strips // most)), blocks))
+    most = max(1, min(8, PACKED // (chunk * T * STRIP_BYTES), -(-strips * groups // JOBS)))
+    VL = STRIP_BYTES // NV // x.itemsize
+    span = -(-len(x) // JOBS) * pixels if meet else most * NV * VL
+    shares = 1 if meet else max(1, min(JOBS // (2 * groups * -(-strips // most)), blocks))
     # after the biases, zeros: what tiles begin with that are added
     bias = np.zeros((groups + 1, blocks * MR), x.dtype)
-    if b is not None:
+    if b is not None and not meet:
         bias[:groups, : rows // groups] = b.repeat(rows // len(b)).reshape(groups, -1)
-    VL = STRIP_BYTES // NV // x.itemsize
     packed = empty((thread_limit(), (most * chunk * T + MR) * VL * NV), x.dtype)
     plans = empty((thread_limit(), most * (T + len(own[0])) * NV, LANES + VL), np.int64)
-    _multiply(x, operand, rows // groups, bias, *into, *own, y, most, chunk, shares, packed, plans)
+    _multiply(x, operand, rows // groups, bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
 
 
 @jit(parallel=True)
-def _multiply(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, strips, chunk, shares, packed, plans):
+def _multiply(
+    x, panels, rows, bias, taps, runs, own_taps, own_runs, y, span, strips, chunk, shares, meet, packed, plans
+):
     groups, blocks = panels.shape[:2]
-    jobs = -(-(x.shape[0] * taps.shape[1]) // (strips * strip(x)))
+    total = x.shape[0] * taps.shape[1]
+    jobs = (total + span - 1) // span
     for job in prange(groups * jobs * shares):
-        g, first, share = job // shares // jobs, job // shares % jobs * strips * strip(x), job % shares
-        mine, plan = packed[get_thread_id()], plans[get_thread_id()]
+        g, begin, share = job // shares // jobs, job // shares % jobs * span, job % shares
         low, high = blocks * share // shares * MR, min(blocks * (share + 1) // shares * MR, rows)
-        _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, g, low, high, first, strips, chunk, mine, plan)
+        where = g, low, high, begin, min(begin + span, total), strips, chunk, meet
+        mine, plan = packed[get_thread_id()], plans[get_thread_id()]
+        _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, mine, plan)
 
 
 @jit
-def _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, g, low, high, first, strips, chunk, packed, plan):
-    """Rows low..high of group g at the pixels first.., `chunk` channels at a time."""
-    (N, C, I), (T, P), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
+def _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, packed, plan):
+    """Rows low..high of group g at the pixels begin..end, a few strips and `chunk` channels at a time."""
+    noinline()
+    g, low, high, begin, end, strips, chunk, meet = where
+    (_, C, I), (T, _), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
     groups, blocks, K, width = panels.shape
-    Cg, total, O, plane = C // groups, N * P, y.shape[1], y.shape[2]
-    used = min(strips, (total - first + NR - 1) // NR)
+    Cg, O, plane = C // groups, y.shape[1], y.shape[2]
     into, own = plan[: strips * T * NV], plan[strips * T * NV :]
-    locate(taps, runs, C * I, first, used, total, into)
-    locate(own_taps, own_runs, O * plane, first, used, total, own)
-    tile = len(packed) - MR * NR
-    channel = g * rows // To
-    for c in range(0, Cg, chunk):
-        depth = min(chunk, Cg - c) * T
-        pack(x, (g * Cg + c) * I, I, depth // T, T, used, into, packed)
-        for r in range(low, high, MR):
-            a = address(panels, ((g * blocks + r // MR) * K + c * T) * width)
-            for s in range(used):
+    tile, channel = len(packed) - MR * NR, g * rows // To
+    for first in range(begin, end, strips * NR):
+        used = min(strips, (end - first + NR - 1) // NR)
+        locate(taps, runs, C * I, first, used, end, into)
+        locate(own_taps, own_runs, O * plane, first, used, end, own)
+        for c in range(0, Cg, chunk):
+            depth = min(chunk, Cg - c) * T
+            pack(x, (g * Cg + c) * I, I, depth // T, T, used, into, packed)
+            for r in range(low, high, MR):
+                a = address(panels, ((g * blocks + r // MR) * K + c * T) * width)
                 b = address(bias, g * blocks * MR + r if c == 0 else groups * blocks * MR)
-                panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
-                unpack(packed, tile, r, min(MR, high - r), channel, plane, To, s, own, c > 0, y)
+                for s in range(used):
+                    panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
+                    unpack(packed, tile, r, min(MR, high - r), channel, plane, To, s, own, meet or c > 0, y)

@@ -97,14 +97,14 @@ def _regroup(x, groups, to_groups):
 
 
 @lru_cache(maxsize=256)
-def phases(window, itemsize: int):
+def phases(window, itemsize: int, meet: bool = False):
     """The adjoint of a window as products: [(taps, tables of outputs read, tables of inputs written)], are all written.
 
     Inputs whose positions are equal modulo the stride are read by the same taps, the others by none of these. Where
-    no two windows meet, `taps` is None: the inputs under all taps are written from each output.
+    no two windows meet, or if they shall (`meet`), `taps` is None: inputs under all taps are written from each output.
     """
     positions, image = taps(window), prod(window.image)
-    if np.bincount(positions[positions >= 0], minlength=1).max() < 2:
+    if meet or np.bincount(positions[positions >= 0], minlength=1).max() < 2:
         own = _with_runs(regrouped(positions, window), itemsize)
         return [(None, tables(Plane(window.out), itemsize), own)], False
     T, P = positions.shape
@@ -128,6 +128,7 @@ def phases(window, itemsize: int):
 
 
 def _with_runs(positions, itemsize):
+    positions = np.array(positions)  # writable, as all that kernels are compiled for
     runs = np.empty((*positions.shape, LANES), np.int32)
     _fill_runs(positions, STRIP_BYTES // NV // itemsize, runs)
     return positions, runs
@@ -174,7 +175,7 @@ def locate(positions, runs, image_step, first, strips, total, plan):
         n, p = q // P, q % P
         for t in range(T):
             row = plan[(sv // NV * T + t) * NV + sv % NV]
-            if p + VL <= P and q < total:
+            if p + VL <= P and q + VL <= total:
                 for r in range(0, LANES, 2):
                     row[r], row[r + 1] = runs[t, p, r], runs[t, p, r + 1] + n * image_step
                 if row[0] >= 0:
