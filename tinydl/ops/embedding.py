@@ -199,18 +199,18 @@ def _pooled(rows, real, mode):
 @op(promote=equal)
 def linear_(xp, input: Array, weight: Array, bias: Array | None):
     """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
-    y = xp.matmul(_rows(input, weight.shape[1]), weight.T).reshape(*input.shape[:-1], weight.shape[0])
+    y = xp.matmul(_matrix(input, weight.shape[1]), weight.T).reshape(*input.shape[:-1], weight.shape[0])
     return y if bias is None else y + bias
 
 
 linear_.grads(
     lambda g, weight: g @ weight,
-    lambda g, input, weight_like: _rows(g, weight_like.shape[0]).transpose(0, 1) @ _rows(input, weight_like.shape[1]),
+    lambda g, input, weight_like: _matrix(g, weight_like.shape[0]).transpose(0, 1) @ _matrix(input, weight_like.shape[1]),
     lambda g: g,
 )
 
 
-def _rows(x, size):
+def _matrix(x, size):
     """x (*, size) as a matrix."""
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), size)
 
