@@ -205,9 +205,13 @@ def linear_(xp, input: Array, weight: Array, bias: Array | None):
 
 linear_.grads(
     lambda g, weight: g @ weight,
-    lambda g, input, weight_like: _matrix(g, weight_like.shape[0]).transpose(0, 1) @ _matrix(input, weight_like.shape[1]),
+    lambda g, input, weight_like: _linear_by_weight(g, input, *weight_like.shape),
     lambda g: g,
 )
+
+
+def _linear_by_weight(g, input, out, into):
+    return _matrix(g, out).transpose(0, 1) @ _matrix(input, into)
 
 
 def _matrix(x, size):
