@@ -11,7 +11,7 @@ import pytest
 from oracle import oracle
 
 import tinydl
-from tinydl import nn
+from tinydl import autograd, nn
 from tinydl.func import functional_call
 from tinydl.testing import gradcheck
 
@@ -170,6 +170,19 @@ def test_two_orders_by_differences(text, given, training):
         return functional_call(Call(), {f"layer.{k}": t for k, t in inside.items()}, tensors[: len(xs)])
 
     assert gradcheck(run, (*xs, *params), order=2, fast_mode=True, eps=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("text, given", ENTRIES, ids=[t for t, _ in ENTRIES])
+def test_float32_stays_float32(text, given):
+    layer = build(tinydl, text).float()
+    xs = [tinydl.tensor(a.astype("float32") if a.dtype.kind == "f" else a) for a, _ in arrays(given)]
+    leaves = [x.requires_grad_() for x, (_, variable) in zip(xs, arrays(given)) if variable] + list(layer.parameters())
+    ys = called(tinydl, text, layer, *xs)
+    grads = autograd.grad(sum((y * y).sum() for y in ys), leaves, create_graph=True, allow_unused=True)
+    penalty = sum((g * g).sum() for g in grads if g is not None)
+    twice = autograd.grad(penalty, leaves, allow_unused=True)
+    found = [t for t in (*ys, *grads, penalty, *twice) if t is not None]
+    assert len(found) > 3 and {t.dtype for t in found} == {np.dtype("float32")}
 
 
 RANDOM = re.compile("RReLU|.*Dropout")
