@@ -37,9 +37,9 @@ def main() -> None:
     about = report.machine(args.threads)
     print("  ".join(f"{k} {v}" for k, v in about.items()))
     for kind in kinds:
-        rows = list(MEASURE[kind](kind, args))
-        if args.save and rows:
-            print(f"written to {report.save(kind, rows, about)}")
+        for row in MEASURE[kind](kind, args):
+            if args.save:  # at once: a long run may be stopped
+                report.save(kind, row, about)
 
 
 def show(what, results):

@@ -49,18 +49,14 @@ def read(threads: int) -> dict:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def save(kind: str, rows: list[dict], about: dict) -> Path:
-    """Put the rows in place of those of the same cases; cases that are no more are dropped."""
+def save(kind: str, row: dict, about: dict) -> None:
+    """Put the row in place of that of the same case; cases that are no more are dropped."""
     kept = read(about["threads"])
-    old = {row["case"]: row for row in kept.get(kind, [])}
+    rows = {old["case"]: old for old in kept.get(kind, [])} | {row["case"]: row | {"tree": about["tree"]}}
     if kind in ("ops", "models"):
-        old = {name: row for name, row in old.items() if name in load()}
-    elif kind == "startup":
-        old = {}
-    new = {row["case"]: row | {"tree": about["tree"]} for row in rows}
-    kept = {"about": about} | {k: v for k, v in kept.items() if k != "about"} | {kind: list((old | new).values())}
+        rows = {name: row for name, row in rows.items() if name in load()}
+    kept |= {"about": about, kind: list(rows.values())}
     path_of(about["threads"]).write_text(json.dumps(kept, indent=1) + "\n")
-    return path_of(about["threads"])
 
 
 # ---------------------------------------------------------------- families

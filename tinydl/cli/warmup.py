@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 Call = Callable[[object], None]
+LARGE = 1 << 16  # elements that no kernel leaves to NumPy
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -54,19 +55,13 @@ def calls() -> dict[str, Call]:
 
     from .. import nn, optim
     from ..autograd import grad
+    from ..autograd.graph import OPS
+    from ..kernels import cpu
+    from ..nn import functional as F
     from ..ops import conv, pool, random
 
     def ones(*shape, dtype):
         return tinydl.ones(*shape, dtype=dtype, requires_grad=True)
-
-    def once(f: Callable, *shape: int) -> Call:
-        """Forward and backward of `f` on a tensor of this shape."""
-
-        def call(dtype):
-            x = ones(*shape, dtype=dtype)
-            f(x).sum().backward()
-
-        return call
 
     def twice(f: Callable, *shape: int) -> Call:
         """Forward, backward, and backward of backward."""
@@ -79,13 +74,6 @@ def calls() -> dict[str, Call]:
 
         return call
 
-    def in_turn(*every: Call) -> Call:
-        def call(dtype):
-            for one in every:
-                one(dtype)
-
-        return call
-
     def convolve(dtype):
         x, w = ones(1, 2, 4, 4, dtype=dtype), ones(2, 2, 3, 3, dtype=dtype)
         conv.conv2d(x, w).sum().backward()
@@ -94,16 +82,46 @@ def calls() -> dict[str, Call]:
     def multiply(dtype):
         x = ones(72, 72, dtype=dtype)  # smaller ones are left to NumPy
         (x @ x).sum().backward()
+        F.linear(x, x, x[0]).sum().backward()
 
     def unpool(x):
         return pool.max_unpool2d(*pool.max_pool2d(x, 2, return_indices=True), 2)
+
+    def compute(dtype):
+        for name in set(cpu.FAMILIES["pointwise"]) & set(OPS):
+            op = OPS[name].op
+            operands = [ones(LARGE, dtype=dtype) for _ in op.arrays]
+            constants = {c: "none" if c == "approximate" else 1 for c in op.constants}
+            OPS[name](*operands, **constants).sum().backward()
+
+    def normalize(dtype):
+        x, w = ones(4, 4, 64, 64, dtype=dtype), ones(4, dtype=dtype)
+        for training in (True, False):
+            F.batch_norm(x, w.detach(), w.detach(), w, w, training).sum().backward()
+        F.group_norm(x, 2, w, w).sum().backward()
+        rows, v = x.reshape(256, 256), ones(256, dtype=dtype)
+        F.layer_norm(rows, (256,), v, v).sum().backward()
+        F.rms_norm(rows, (256,), v).sum().backward()
+
+    def enlarge(dtype):
+        for mode in ("nearest", "bilinear"):
+            F.interpolate(ones(4, 4, 64, 64, dtype=dtype), scale_factor=2, mode=mode).sum().backward()
+
+    def add_up(dtype):
+        x = ones(256, 256, dtype=dtype)
+        (x.sum() + x.sum(0).sum() + x.sum(1).sum()).backward()
+
+    def attend(dtype):
+        q = ones(1, 2, 64, 32, dtype=dtype)
+        for causal in (False, True):
+            F.scaled_dot_product_attention(q, q, q, is_causal=causal).sum().backward()
 
     def recur(dtype):
         for layer in (nn.LSTM, nn.GRU, nn.RNN):
             layer(16, 16, dtype=dtype)(ones(4, 2, 16, dtype=dtype))[0].sum().backward()
 
     def descend(dtype):
-        w = ones(1 << 16, dtype=dtype)
+        w = ones(LARGE, dtype=dtype)
         w.grad = tinydl.ones_like(w)
         for make in (optim.Adam, optim.SGD, lambda p: optim.SGD(p, momentum=0.9)):
             make([w]).step()
@@ -121,6 +139,11 @@ def calls() -> dict[str, Call]:
         "max pooling": twice(lambda x: pool.max_pool2d(x, 2), *images),
         "max unpooling": twice(unpool, *images),
         "average pooling": twice(lambda x: pool.avg_pool2d(x, 2), *images),
+        "pointwise functions": compute,
+        "sums": add_up,
+        "normalisation": normalize,
+        "interpolation": enlarge,
+        "attention": attend,
         "recurrent layers": recur,
         "optimizers": descend,
         "random numbers": draw,

@@ -19,6 +19,10 @@ def _gradients(parameters):
     return [p.grad for p in _listed(parameters) if p.grad is not None]
 
 
+def _power(t, p):
+    return t * t if p == 2 else t.abs() ** p
+
+
 @no_grad()
 def get_total_norm(
     tensors: Iterable[Tensor],
@@ -37,7 +41,7 @@ def get_total_norm(
     if p == math.inf:
         total = stack([t.abs().max().to(device) for t in tensors]).max()
     else:
-        total = stack([(t.abs() ** p).sum().to(device) for t in tensors]).sum() ** (1 / p)
+        total = stack([_power(t, p).sum().to(device) for t in tensors]).sum() ** (1 / p)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
             f"clip_grad_norm_: the total norm (of order {norm_type}) is {total.item()}; a gradient "
