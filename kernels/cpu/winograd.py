@@ -31,7 +31,7 @@ CHANNELS = 64  # input channels in a job of the weights' gradient
 def conv(x, w, b, window):
     """As conv.conv, in float32, where tiles of 4 x 4 outputs fit; declines the rest, and results with NaN or
     infinity, which a tile would spread to its neighbours."""
-    if not _served(x, w, window):
+    if not _served(x, w, window, *w.shape[:2]):
         return NotImplemented
     O, C = w.shape[:2]
     return _tiled(plain(x), plain(w), (9 * C, 9, False), b, O, window.padding, window.out)
@@ -39,7 +39,7 @@ def conv(x, w, b, window):
 
 def conv_transpose(u, w, b, window):
     """As conv.conv_transpose, as `conv` does it."""
-    if not _served(u, w, window):
+    if not _served(u, w, window, *w.shape[:2]):
         return NotImplemented
     C, padding = w.shape[1], tuple(2 - p for p in window.padding)
     return _tiled(plain(u), plain(w), (9, 9 * C, True), b, C, padding, window.image)
@@ -47,7 +47,7 @@ def conv_transpose(u, w, b, window):
 
 def conv_weight(x, u, window):
     """As conv.conv_weight, as `conv` does it."""
-    if not _served(x, u, window):
+    if not _served(x, u, window, x.shape[1], u.shape[1]):
         return NotImplemented
     x, u = plain(x), plain(u)
     (N, C), O = x.shape[:2], u.shape[1]
@@ -68,16 +68,15 @@ def conv_weight(x, u, window):
     return parts[0] if pieces == 1 else parts.sum(axis=0)
 
 
-def _served(x, other, window):
+def _served(x, other, window, *channels):
     """Whether these are 3 x 3 windows of stride 1, over enough channels and pixels."""
     if window.size != (3, 3) or window.groups != 1 or os.environ.get("TINYDL_WINOGRAD") == "0":
         return False
     padding = window.padding
     regular = window.stride == window.dilation == (1, 1) and max(padding) <= 2
     regular = regular and all(i + 2 * p - 2 == o for i, p, o in zip(window.image, padding, window.out))
-    channels = min(x.shape[1], other.shape[0] if other.shape[2:] == (3, 3) else other.shape[1])
     whole = prod(-(-n // 4) * 4 for n in window.out) <= 2.5 * prod(window.out)
-    return regular and whole and channels >= 16 and len(x) and x.dtype == other.dtype == np.float32
+    return regular and whole and min(channels) >= 16 and len(x) and x.dtype == other.dtype == np.float32
 
 
 def _row(x, channels):
