@@ -80,3 +80,47 @@ def test_a_mistake_within_a_network_names_the_layer():
         with pytest.raises(RuntimeError) as caught:
             net()(image)
         assert caught.value.__notes__[0].startswith(layer)
+
+
+NAMED = ["sum", "mean", "prod", "amax", "std", "all", "logsumexp", "softmax", "cumsum", "argmax", "argsort", "unbind"]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_numpys_names_of_parameters(name):
+    x = tinydl.tensor([[1.0, 3.0, 2.0], [5.0, 4.0, 9.0]])
+    for axis in (0, 1):
+        want = getattr(x, name)(dim=axis)
+        for got in (getattr(x, name)(axis=axis), getattr(tinydl, name)(x, axis=axis)):
+            assert [y.tolist() for y in got] == [y.tolist() for y in want]
+
+
+def test_numpys_names_beside_pytorchs():
+    x = tinydl.ones(2, 3)
+    assert x.sum(axis=1, keepdims=True).shape == (2, 1) and tinydl.cat([x, x], axis=1).shape == (2, 6)
+    assert x.max(axis=1, keepdims=True).values.shape == (2, 1)
+    with pytest.raises(TypeError, match="give one of them"):
+        x.sum(dim=1, axis=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'axes'"):
+        x.sum(axes=1)
+
+
+HUGE = [
+    lambda: tinydl.zeros(2**40, 2**40),
+    lambda: tinydl.randn(2**62),
+    lambda: tinydl.ones(1).expand(2**62, 2**62),
+    lambda: tinydl.ones(1).expand(2**62),
+    lambda: tinydl.nn.Linear(2**40, 2**40),
+]
+
+
+@pytest.mark.parametrize("make", HUGE)
+def test_sizes_beyond_memory_are_refused(make):
+    with pytest.raises(RuntimeError, match="are (the )?sizes right"):
+        make()
+
+
+def test_a_tensor_of_sizes_says_what_to_call():
+    with pytest.raises(TypeError, match=r"tinydl.empty\(2, 3, ...\)"):
+        tinydl.Tensor(2, 3)
+    with pytest.raises(IndexError, match="size: dim 5 is out of range for a tensor of 2 dimensions"):
+        tinydl.ones(2, 3).size(5)

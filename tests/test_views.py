@@ -84,6 +84,9 @@ def test_overlapping_windows_are_not_written():
     x = tinydl.zeros(4)
     with pytest.raises(RuntimeError, match="share one place in memory"):
         x.unfold(0, 2, 1).fill_(1)
+    detached = x.unfold(0, 2, 1).detach()
+    with pytest.raises(RuntimeError, match="several elements of which share one place"):
+        detached[0].copy_(tinydl.ones(2, requires_grad=True))  # another row would change unseen
     x.unfold(0, 2, 2).fill_(1)  # side by side
     assert x.tolist() == [1, 1, 1, 1]
 

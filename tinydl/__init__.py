@@ -69,6 +69,10 @@ from .version import __version__
 from .ops import methods  # isort: skip
 from . import linalg  # isort: skip
 from . import interop  # isort: skip
+from .ops.aliases import taking_numpys_names  # isort: skip
+
+globals().update({name: taking_numpys_names(f) for name, f in globals().items() if hasattr(f, "__code__")})
+del taking_numpys_names
 
 float, int, bool = float32, int32, bool_  # PyTorch's names of types
 

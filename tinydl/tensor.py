@@ -58,6 +58,10 @@ class Tensor:
     __array_priority__ = 1000
 
     def __init__(self, array, requires_grad: bool = False):
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                f"Tensor: expected an array, got sizes?; tinydl.empty({array}, {requires_grad}, ...) takes sizes"
+            )
         shared = array if isinstance(array, Tensor) else None
         if shared is not None:
             array = shared.array
@@ -113,7 +117,11 @@ class Tensor:
 
     def size(self, dim: int | None = None):
         """The shape, or the size of dimension `dim`."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        if not -self.array.ndim <= dim < self.array.ndim:
+            raise IndexError(f"size: dim {dim} is out of range for a tensor of {self.array.ndim} dimensions")
+        return self.array.shape[dim]
 
     def dim(self) -> int:
         """Number of dimensions."""

@@ -96,10 +96,17 @@ def writable(x, name):
             "write within tinydl.no_grad(), or to a clone()"
         )
     if edge is not None:
-        _refuse_unrecorded(x, name)
+        _refuse_unclear(x, name)
 
 
-def _refuse_unrecorded(x, name):
+def _refuse_unclear(x, name):
+    """Refuse a recorded write to a view whose place in the graph, or whose elements, are not its own."""
+    base = x._root()
+    if base is not x and not base.array.flags.c_contiguous and _overlaps(base.array):
+        raise RuntimeError(
+            f"{name}: this is a view of a tensor (shape {tuple(base.shape)}) several elements of which share one place "
+            "in memory, as after expand() or unfold() and detach(); clone() that before writing"
+        )
     if x._unrecorded_view:
         raise RuntimeError(
             f"{name}: this view was made within no_grad and is written while gradients are recorded; "
@@ -126,7 +133,7 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     if result.dtype != x.dtype:
         result = OPS["cast"](result, x.dtype)
     if result._edge is not None:
-        _refuse_unrecorded(x, name)
+        _refuse_unclear(x, name)
         _keep_old(x, result._edge[0], first)
     x.array[...] = result.array
     x._storage.written(name, sys._getframe(1))

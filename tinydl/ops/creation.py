@@ -101,6 +101,10 @@ def _shape(name, size):
         raise TypeError(f"{name}: sizes must be integers, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: sizes must not be negative, got {shape}")
+    if math.prod(shape) >= 2**59:
+        raise RuntimeError(
+            f"{name}: {shape} has {math.prod(shape):.2g} elements, more than memory can; are sizes right?"
+        )
     return shape
 
 

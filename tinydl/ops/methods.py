@@ -13,6 +13,7 @@ from ..device import device as find_device
 from ..tensor import Tensor, wrap
 from . import activation, creation, decompose, elementwise, linalg, order, random, reduce, scan, shape, strided
 from . import index as indexing
+from .aliases import taking_numpys_names
 
 FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random, activation, decompose)
 
@@ -59,7 +60,7 @@ def _attach():
             function = getattr(family, name)
             code = getattr(function, "__code__", None)
             if code and code.co_argcount and code.co_varnames[0] == "x" and name not in vars(Tensor):
-                setattr(Tensor, name, function)
+                setattr(Tensor, name, taking_numpys_names(function))
     for name, function in BINARY.items():
         setattr(Tensor, f"__{name}__", _operator(function))
         setattr(Tensor, f"__r{name}__", _operator(function, reflected=True))

@@ -106,6 +106,7 @@ def put_at(xp, x: Array, values: Array, indices: list[Array], dims):
 @op
 def last_at(xp, indices: list[Array], shape, dims):
     """Which values put at the indices stay, in a shape that broadcasts to theirs."""
+    shape = tuple(n if d in dims else 1 for d, n in enumerate(shape))  # the others do not matter, nor that one is empty
     block = _block(indices, shape, dims)
     last = _last(xp, block, math.prod(shape))
     return last.reshape(block.shape + (1,) * _trailing(dims, len(shape)))

@@ -247,6 +247,8 @@ def expand(x: Tensor, *sizes) -> Tensor:
     shape = tuple(x.shape[i - lead] if n == -1 and i >= lead else operator.index(n) for i, n in enumerate(sizes))
     if any(n < 0 for n in shape) or any(m not in (1, n) for m, n in zip(x.shape, shape[lead:])):
         raise RuntimeError(f"expand: shape {tuple(x.shape)} does not expand to {sizes}; only sizes 1 can grow")
+    if math.prod(n for n in shape if n) >= 2**59:
+        raise RuntimeError(f"expand: {shape} has more elements than can be counted; are the sizes right?")
     return expand_(x, shape)
 
 
