@@ -141,6 +141,13 @@ def readme(results: dict) -> str:
             f"| {row['case'].replace('_', ' ')} | {row['ratio']:.2f} | {row['tinydl_ms']:.3g} | {row['torch_ms']:.3g} |"
             for row in steps
         ]
+    grown = [row for row in results.get("memory", []) if "ratio" in row]
+    if grown:
+        each = [f"{row['case']} {row['tinydl_mb']:.0f} MB (PyTorch {row['torch_mb']:.0f})" for row in grown]
+        lines += ["", f"What ten training steps add to resident memory: {', '.join(each)}."]
+    seconds = [f"{row['case']} {row['seconds']:.1f} s" for row in results.get("startup", []) if "functions" not in row]
+    if seconds:
+        lines += ["", f"Starting: {', '.join(seconds)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -169,6 +176,8 @@ def draw(results: dict, path: Path) -> None:
         axes.plot(ratios, [i] * len(ratios), "o", color="#333333", markersize=3, alpha=0.6)
         axes.plot([bar, bar], [i - 0.38, i + 0.38], color="#b03060", linewidth=2)
     axes.set_xscale("log", base=2)
+    axes.set_xticks([2.0**n for n in range(-5, 4)])
+    axes.set_xlim(1 / 32, 8)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")

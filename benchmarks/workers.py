@@ -67,8 +67,9 @@ class Worker:
         self.process = subprocess.Popen(command, env=environment, text=True, **pipes)
         first = self.process.stdout.readline()
         if not first:
-            reason = self.process.stderr.read().strip().rpartition("\n")[2]
-            raise RuntimeError(f"{side}: {reason or 'ended without a word'}")
+            said = self.process.stderr.read().splitlines()  # notes of a module may follow the error
+            reason = next((line for line in reversed(said) if "Error" in line), "ended without a word")
+            raise RuntimeError(f"{side}: {reason}")
         self.about = json.loads(first)
 
     def seconds(self, steps):
