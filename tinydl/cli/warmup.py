@@ -94,6 +94,11 @@ def calls() -> dict[str, Call]:
             constants = {c: "none" if c == "approximate" else 1 for c in op.constants}
             OPS[name](*operands, **constants).sum().backward()
 
+    def classify(dtype):
+        x = ones(1024, 64, dtype=dtype)
+        (x.softmax(1) * x.log_softmax(1)).sum().backward()
+        F.cross_entropy(x, tinydl.zeros(1024, dtype=tinydl.int64)).backward()
+
     def normalize(dtype):
         x, w = ones(4, 4, 64, 64, dtype=dtype), ones(4, dtype=dtype)
         F.batch_norm(x, None, None, w, w, training=True).sum().backward()
@@ -140,6 +145,7 @@ def calls() -> dict[str, Call]:
         "max unpooling": twice(unpool, *images),
         "average pooling": twice(lambda x: pool.avg_pool2d(x, 2), *images),
         "pointwise functions": compute,
+        "softmax and cross-entropy": classify,
         "sums": add_up,
         "normalisation": normalize,
         "interpolation": enlarge,
