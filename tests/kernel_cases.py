@@ -5,7 +5,7 @@ CASES[name]   [Sample, ...]
 
 import numpy as np
 from samples import SAMPLES
-from samples.make import Sample, normal
+from samples.make import Sample, normal, positive
 from samples_conv_pool import window
 
 from tinydl.kernels import cpu
@@ -18,6 +18,8 @@ ODD_CONVS = [
     (window((23,), (4,), stride=3, padding=2, dilation=2, groups=2), 3, 4, 6),
     (window((7, 7), (7, 7)), 1, 1, 1),
     (window((5, 5), (3, 3), padding=1, groups=5), 2, 5, 5),
+    (window((7, 9), (5, 3), stride=2, padding=1, groups=3), 2, 3, 6),
+    (window((9, 17), (3, 3), padding=1), 3, 17, 35),
     (window((31, 29), (2, 2), stride=2), 1, 3, 15),
     (window((3, 4, 5), (2, 1, 3), padding=1), 2, 2, 3),
     (window((2, 37), (1, 5), padding=2), 1, 1, 17),
@@ -49,6 +51,63 @@ CASES["matmul"] += [
 CASES["dropout"] += [Sample(normal(n), 0.3, 5, 7) for n in (1, 4099)]
 for kind in ("bits", "uniform", "normal"):
     CASES[f"philox_{kind}"] += [Sample(normal(n), 5, 7) for n in (1, 4099)]
+
+
+def recurrent(kind, gates, first, last, extra, tail=()):
+    """A layer and its gradient of 17 sequences, some shorter: 35 hidden units leave remainders of strips and tiles."""
+    (N, D, H), sizes = (17, 5, 35), (17, 16, 3)
+    rows = sum(sizes)
+    states = [normal(N, H) for _ in range(1 + (kind == "lstm"))]
+    weights = normal(gates * H, D), normal(gates * H, H), normal(gates * H), None
+    constants = [*tail, sizes, True]
+    hidden = [normal(rows, gates * H), *(normal(rows, H) for _ in range(1 + extra))]
+    given = [normal(rows, D), *states, *weights, *first, *constants]
+    g = [normal(rows, H), *(normal(N, H) for _ in states)]
+    return {kind: Sample(*given), f"{kind}_grad": Sample(g, *given, *hidden, (True,) * (6 + last))}
+
+
+for parts in (("rnn", 1, [], 0, 0, ["tanh"]), ("gru", 3, [], 0, 1), ("lstm", 4, [None], 2, 1)):
+    for name, sample in recurrent(*parts).items():
+        CASES[name].append(sample)
+for causal, mask in ((False, normal(2, 1, 37, 45)), (True, None)):
+    given = normal(2, 3, 37, 9), normal(2, 3, 45, 9), normal(2, 3, 45, 35), mask, causal, 0.3
+    CASES["attention"].append(Sample(*given))
+    grad = Sample(normal(2, 3, 37, 35), *given, normal(6, 37), (True, True, True, False))
+    CASES["attention_grad"].append(grad)
+
+
+for n, args in {"silu": (), "mish": (), "gelu": ("tanh",)}.items():
+    CASES[f"{n}_grad"] = [Sample(normal(32_771), normal(32_771), *args, (True,))]
+
+
+def normalisations():
+    """Sizes that leave remainders, planes of one number, and none of weight and bias."""
+    for shape, w in (((3, 10, 7, 3), normal(10)), ((67, 10), None)):
+        C, x, g, both = shape[1], normal(*shape), normal(*shape), (True, True, True)
+        groups = shape[0] * 2
+        yield "batch_norm", Sample(x, w, w, 1e-5)
+        yield "batch_norm_grad", Sample([g, None, None], x, w, w, 1e-5, normal(C), positive(C), both)
+        yield "group_norm", Sample(x, w, w, 2, 1e-5)
+        yield "group_norm_grad", Sample(g, x, w, w, 2, 1e-5, normal(groups), positive(groups), both)
+    for shape, w in (((5, 7, 33), normal(7, 33)), ((5, 1, 1), None)):
+        x, g, mean, scale = normal(*shape), normal(*shape), normal(shape[0]), positive(shape[0])
+        yield "layer_norm", Sample(x, w, w, 2, 1e-5)
+        yield "layer_norm_grad", Sample(g, x, w, w, 2, 1e-5, mean, scale, (True, True, True))
+        yield "rms_norm", Sample(x, w, 2, 1e-5)
+        yield "rms_norm_grad", Sample(g, x, w, 2, 1e-5, scale, (True, True))
+    x, w = normal(3, 5, 7, 3), normal(5, 1, 1)
+    yield "affine", Sample(x, w, w)
+    yield "affine_grad", Sample(normal(3, 5, 7, 3), x, w)
+    for shape, to in (((5, 6561), ()), ((3, 5, 2203), (5, 1)), ((131, 257), (257,)), ((257, 131), (257, 1))):
+        yield "sum_to", Sample(normal(*shape), to)
+    places = np.array([[0, 4, 2, 2, 1, 0, 4], [1, 3, 2, 0, 0, 3, 4]])
+    for dim in (1, 2):
+        yield "resample", Sample(normal(3, 5, 5), places, normal(2, 7), dim)
+        yield "resample_adjoint", Sample(normal(3, 7, 7), places[:1], None, dim, 6)
+
+
+for name, sample in normalisations():
+    CASES[name].append(sample)
 
 
 def every_case():

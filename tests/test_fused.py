@@ -15,8 +15,7 @@ from tinydl.device import CPU
 from tinydl.tensor import Tensor, wrap
 from tinydl.testing import gradcheck
 
-# what has hidden outputs has a kernel of its own, which alone can compute them
-FUSED = [p for p in EVERY if OPS[p.values[0]].op.fused and not OPS[p.values[0]].op.hidden]
+FUSED = [p for p in EVERY if OPS[p.values[0]].op.fused]
 
 
 def lifted(v):
@@ -33,12 +32,14 @@ def kernels(monkeypatch):
         def forward(*args):
             calls["forward"] += 1
             with no_grad():
-                out = op.body(*map(lifted, args))
-            return tuple(t.array for t in out) if isinstance(out, tuple) else out.array
+                out = outputs(op.body(*map(lifted, args)))
+            # hidden outputs are between a kernel and its gradient kernel: here there is nothing to hand on
+            found = (*(t.array for t in out), *(np.zeros(()) for _ in op.hidden))
+            return found if len(found) > 1 else found[0]
 
         def backward(g, needed, **named):
             calls["gradient"] += 1
-            given = {k: lifted(v) for k, v in named.items()}
+            given = {k: lifted(v) for k, v in named.items() if k not in op.hidden}
             leaves = [given[a].requires_grad_() for a, n in zip(op.arrays, needed) if n]
             with enable_grad():
                 ys = outputs(op.body(**given))

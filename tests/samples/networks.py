@@ -36,6 +36,8 @@ SAMPLES |= {
         Sample(normal(3, 2), normal(4, 2), normal(4, 3), normal(3, 4), False, 0.5),
     ],
     "cross_entropy": [
+        Sample(normal(33, 257), integers(257, 33), None, -100, "mean", 0.0, order=0, kernel=True),
+        Sample(normal(900, 10), integers(10, 900), None, 3, "none", 0.0, order=0, kernel=True),
         Sample(normal(4, 3), integers(3, 4), None, -100, "mean", 0.0),
         Sample(normal(4, 3), IGNORED, positive(3), -1, "mean", 0.1),
         Sample(normal(2, 3, 2), integers(3, 2, 2), None, -100, "none", 0.0),
@@ -55,16 +57,43 @@ SAMPLES |= {
         Sample(normal(2) * 90, booleans(2) * 1.0),
     ],
     "rnn": [
-        Sample(normal(7, 2), normal(3, 2), normal(2, 2), "tanh", RAGGED, False),
-        Sample(normal(7, 2), normal(3, 2), normal(2, 2), "relu", RAGGED, True),
+        Sample(
+            normal(7, 3),
+            normal(3, 2),
+            normal(2, 3),
+            normal(2, 2),
+            normal(2),
+            normal(2),
+            "tanh",
+            RAGGED,
+            False,
+            kernel=True,
+        ),
+        Sample(normal(7, 3), normal(3, 2), normal(2, 3), normal(2, 2), None, None, "relu", RAGGED, True, kernel=True),
     ],
     "lstm": [
-        Sample(normal(7, 8), normal(3, 2), normal(3, 2), normal(8, 2), None, RAGGED, False),
-        Sample(normal(7, 8), normal(3, 1), normal(3, 2), normal(8, 1), normal(1, 2), RAGGED, True),
+        Sample(
+            normal(7, 3),
+            normal(3, 2),
+            normal(3, 2),
+            normal(8, 3),
+            normal(8, 2),
+            normal(8),
+            normal(8),
+            None,
+            RAGGED,
+            False,
+            kernel=True,
+        ),
+        Sample(
+            normal(7, 3), normal(3, 1), normal(3, 2), normal(8, 3), normal(8, 1), None, None, normal(1, 2), RAGGED, True
+        ),
     ],
     "gru": [
-        Sample(normal(7, 6), normal(3, 2), normal(6, 2), normal(6), RAGGED, False),
-        Sample(normal(7, 6), normal(3, 2), normal(6, 2), None, RAGGED, True),
+        Sample(
+            normal(7, 3), normal(3, 2), normal(6, 3), normal(6, 2), normal(6), normal(6), RAGGED, False, kernel=True
+        ),
+        Sample(normal(7, 3), normal(3, 2), normal(6, 3), normal(6, 2), None, None, RAGGED, True, kernel=True),
     ],
     "dropout": [
         Sample(normal(3, 5), 0.3, *STREAM, kernel=True),
@@ -237,28 +266,33 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def rnn(gates, h, w, nonlinearity, sizes, backwards):
+def affine_map(w, x, b):
+    return x @ w.T + (0 if b is None else b)
+
+
+def rnn(x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity, sizes, backwards):
     f = np.tanh if nonlinearity == "tanh" else lambda x: np.maximum(x, 0)
-    return sequences(lambda x, h: (f(x + w @ h),), gates, (h,), sizes, backwards)
+    step = lambda x, h: (f(x + affine_map(w_hh, h, b_hh)),)
+    return sequences(step, affine_map(w_ih, x, b_ih), (h,), sizes, backwards)
 
 
-def lstm(gates, h, c, w, projection, sizes, backwards):
+def lstm(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, backwards):
     def step(x, h, c):
-        i, f, g, o = np.split(x + w @ h, 4)
+        i, f, g, o = np.split(x + affine_map(w_hh, h, b_hh), 4)
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
-        return (h if projection is None else projection @ h), c
+        return (h if w_hr is None else w_hr @ h), c
 
-    return sequences(step, gates, (h, c), sizes, backwards)
+    return sequences(step, affine_map(w_ih, x, b_ih), (h, c), sizes, backwards)
 
 
-def gru(gates, h, w, bias, sizes, backwards):
+def gru(x, h, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
     def step(x, h):
-        (r, z, n), (ur, uz, un) = np.split(x, 3), np.split(w @ h + (0 if bias is None else bias), 3)
+        (r, z, n), (ur, uz, un) = np.split(x, 3), np.split(affine_map(w_hh, h, b_hh), 3)
         z = sigmoid(z + uz)
         return ((1 - z) * np.tanh(n + sigmoid(r + ur) * un) + z * h,)
 
-    return sequences(step, gates, (h,), sizes, backwards)
+    return sequences(step, affine_map(w_ih, x, b_ih), (h,), sizes, backwards)
 
 
 # ---------------------------------------------------------------- judges: norms, attention, losses

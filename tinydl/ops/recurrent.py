@@ -35,25 +35,31 @@ def _run(step, x, first, sizes, backwards):
     return cat(ys), *last
 
 
-@fused
-def rnn(gates: Array, h: Array, w: Array, nonlinearity, sizes, backwards):
-    """h <- f(gates + h w^T), f tanh or relu.  gates: (rows, H), h: (N, H), w: (H, H) -> outputs (rows, H), h (N, H).
+@fused(hidden=("acts", "before"))
+def rnn(
+    x: Array, h: Array, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, nonlinearity, sizes, backwards
+):
+    """h <- f(w_ih x + b_ih + w_hh h + b_hh), f tanh or relu.
 
-    (Elman 1990)
+    x: (rows, D), h: (N, H), w_ih: (H, D), w_hh: (H, H) -> outputs (rows, H), h (N, H).  (Elman 1990)
     """
-    f, w = {"tanh": tanh, "relu": relu}[nonlinearity], w.t()
-    return _run(lambda x, h: (f(x + h @ w),), gates, (h,), sizes, backwards)
+    f, w = {"tanh": tanh, "relu": relu}[nonlinearity], w_hh.t()
+    return _run(lambda x, h: (f(x + h @ w),), linear(x, w_ih, _sum(b_ih, b_hh)), (h,), sizes, backwards)
 
 
-@fused
-def lstm(gates: Array, h: Array, c: Array, w: Array, projection: Array | None, sizes, backwards):
-    """c <- s(f) c + s(i) tanh(g), h <- s(o) tanh(c), projected if asked; (i, f, g, o) = gates + h w^T, s the sigmoid.
+@fused(hidden=("acts", "before", "extra"))
+def lstm(
+    x: Array, h: Array, c: Array, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None,
+    w_hr: Array | None, sizes, backwards,
+):  # fmt: skip
+    """c <- s(f) c + s(i) tanh(g), h <- s(o) tanh(c), times w_hr if there is one; s is the sigmoid.
 
-    gates: (rows, 4H), h: (N, P), c: (N, H), w: (4H, P), projection: (P, H); P is H without one
-    -> outputs (rows, P), h (N, P), c (N, H).  (Hochreiter and Schmidhuber 1997; Gers et al. 2000; Sak et al. 2014)
+    (i, f, g, o) = w_ih x + b_ih + w_hh h + b_hh.  x: (rows, D), h: (N, P), c: (N, H), w_ih: (4H, D), w_hh: (4H, P),
+    w_hr: (P, H); P is H without it -> outputs (rows, P), h (N, P), c (N, H).
+    (Hochreiter and Schmidhuber 1997; Gers et al. 2000; Sak et al. 2014)
     """
-    w = w.t()
-    shrink = None if projection is None else projection.t()
+    w = w_hh.t()
+    shrink = None if w_hr is None else w_hr.t()
 
     def step(x, h, c):
         i, f, g, o = (x + h @ w).chunk(4, 1)
@@ -61,24 +67,28 @@ def lstm(gates: Array, h: Array, c: Array, w: Array, projection: Array | None, s
         h = sigmoid(o) * tanh(c)
         return (h if shrink is None else h @ shrink), c
 
-    return _run(step, gates, (h, c), sizes, backwards)
+    return _run(step, linear(x, w_ih, _sum(b_ih, b_hh)), (h, c), sizes, backwards)
 
 
-@fused
-def gru(gates: Array, h: Array, w: Array, bias: Array | None, sizes, backwards):
-    """h <- (1 - z) n + z h, n = tanh(gates_n + r u_n), r and z = s(gates + u), u = h w^T + bias, s the sigmoid.
+@fused(hidden=("acts", "before", "extra"))
+def gru(x: Array, h: Array, w_ih: Array, w_hh: Array, b_ih: Array | None, b_hh: Array | None, sizes, backwards):
+    """h <- (1 - z) n + z h, n = tanh(x_n + r u_n), r and z = s(x + u), s the sigmoid.
 
-    gates, in the order r, z, n: (rows, 3H), h: (N, H), w: (3H, H), bias: (3H,) -> outputs (rows, H), h (N, H).
-    (Cho et al. 2014)
+    In the order r, z, n: x = w_ih x + b_ih, u = w_hh h + b_hh.  x: (rows, D), h: (N, H), w_ih: (3H, D), w_hh: (3H, H)
+    -> outputs (rows, H), h (N, H).  (Cho et al. 2014)
     """
 
     def step(x, h):
         r, z, n = x.chunk(3, 1)
-        u_r, u_z, u_n = linear(h, w, bias).chunk(3, 1)
+        u_r, u_z, u_n = linear(h, w_hh, b_hh).chunk(3, 1)
         n = tanh(n + sigmoid(r + u_r) * u_n)
         return (n + sigmoid(z + u_z) * (h - n),)
 
-    return _run(step, gates, (h,), sizes, backwards)
+    return _run(step, linear(x, w_ih, b_ih), (h,), sizes, backwards)
+
+
+def _sum(a, b):
+    return b if a is None else a if b is None else a + b
 
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}  # how many stand one below another in a weight
@@ -92,9 +102,9 @@ def recurrent(
 
     w_ih: (gates * H, D), w_hh: (gates * H, P), w_hr: (P, H) -> (outputs (rows, P), *last state).
     """
-    if mode == "GRU":  # its second bias stands inside a product
-        return gru(linear(x, w_ih, b_ih), *state, w_hh, b_hh, sizes, backwards)
-    gates = linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
+    weights = w_ih, w_hh, b_ih, b_hh
+    if mode == "GRU":
+        return gru(x, *state, *weights, sizes, backwards)
     if mode == "LSTM":
-        return lstm(gates, *state, w_hh, w_hr, sizes, backwards)
-    return rnn(gates, *state, w_hh, mode.removeprefix("RNN_").lower(), sizes, backwards)
+        return lstm(x, *state, *weights, w_hr, sizes, backwards)
+    return rnn(x, *state, *weights, mode.removeprefix("RNN_").lower(), sizes, backwards)

@@ -1,0 +1,341 @@
+"""Recurrent layers over whole sequences (ops/recurrent.py): one layer in one direction.
+
+What the inputs give to all steps is one product (gemm.py), and so are the gradients of the inputs and of the
+weights.  Between them lies one jitted loop over the steps: in each, a job multiplies all rows of the state by the
+weights of NR hidden units, in register tiles, and computes these units' gates while the tiles are in the cache.
+
+    acts     (rows, gates * H)   what the inputs give, then the gates' values in its place
+    before   (rows, H)           h before each step: the left operand of the step's product
+    extra    (rows, H)           LSTM: c before each step.  GRU: u_n, what the state gives to n
+    tiles    (numbers, MR * NR)  of one job: gates, states and gradients of a few rows, one below another
+"""
+
+import numpy as np
+from numba import prange
+
+from .arrays import FLOATS, empty, plain
+from .gemm import pack, product
+from .jit import jit
+from .microkernel import MR, STRIP_BYTES, address, noinline, strip
+from .tiles import add_rows, columns, put_rows, rows_tile
+from .vmath import sigmoid, tanh
+
+TANH, RELU, GRU, LSTM = range(4)
+GATES = 1, 1, 3, 4
+TILES = 8  # as many as a cell uses at most
+
+
+def rnn(x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity, sizes, backwards):
+    """-> y (rows, H), h (N, H); acts, before."""
+    kind = {"tanh": TANH, "relu": RELU}[nonlinearity]
+    out = _forward(kind, x, h, None, w_ih, w_hh, b_ih, b_hh, sizes, backwards)
+    return out if out is NotImplemented else (*out[:2], *out[3:5])
+
+
+def rnn_grad(g, x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity, sizes, backwards, acts, before, needed):
+    """-> the gradients of x, h, w_ih, w_hh, b_ih, b_hh."""
+    kind = {"tanh": TANH, "relu": RELU}[nonlinearity]
+    found = _backward(kind, (*g, None), x, h, w_ih, w_hh, sizes, backwards, acts, before, None, needed)
+    return found[:2] + found[3:]
+
+
+def gru(x, h, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
+    """-> y (rows, H), h (N, H); acts, before, extra."""
+    out = _forward(GRU, x, h, None, w_ih, w_hh, b_ih, b_hh, sizes, backwards)
+    return out if out is NotImplemented else (*out[:2], *out[3:])
+
+
+def gru_grad(g, x, h, w_ih, w_hh, b_ih, b_hh, sizes, backwards, acts, before, extra, needed):
+    """-> the gradients of x, h, w_ih, w_hh, b_ih, b_hh."""
+    found = _backward(GRU, (*g, None), x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, needed)
+    return found[:2] + found[3:]
+
+
+def lstm(x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, backwards):
+    """-> y (rows, H), h, c (N, H); acts, before, extra.  Declines projections."""
+    if w_hr is not None:
+        return NotImplemented
+    return _forward(LSTM, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards)
+
+
+def lstm_grad(g, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, backwards, acts, before, extra, needed):
+    """-> the gradients of x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr (None)."""
+    return [*_backward(LSTM, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, needed), None]
+
+
+def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
+    (N, H), gates = h.shape, GATES[kind]
+    if x.dtype not in FLOATS or not (x.size and H) or min(sizes) < 1 or max(sizes) != N:
+        return NotImplemented
+    bias, inner = np.zeros(gates * H, x.dtype), np.zeros(H, x.dtype)
+    for b in (b_ih, b_hh):
+        if b is not None:
+            bias += b
+    if kind == GRU and b_hh is not None:  # of n, it stands inside of a product with r
+        bias[2 * H :], inner[:] = 0 if b_ih is None else b_ih[2 * H :], b_hh[2 * H :]
+    acts = product(x, w_ih, b_turned=True)
+    strips = np.stack([pack(w, STRIP_BYTES // x.itemsize, True) for w in w_hh.reshape(gates, H, H)])
+    y, before, last = (empty(shape, x.dtype) for shape in ((len(x), H), (len(x), H), (N, H)))
+    extra = empty((len(x) if kind >= GRU else 0, H), x.dtype)
+    last_c = empty((N if kind == LSTM else 0, H), x.dtype)
+    order = _order(sizes, backwards)
+    begun = 0
+    for start, rows in order[:-1]:  # rows that begin with this step
+        before[start + begun : start + rows] = h[begun:rows]
+        if kind == LSTM:
+            extra[start + begun : start + rows] = c[begun:rows]
+        begun = max(begun, rows)
+    _steps(kind, order, strips, bias, inner, acts, before, extra, y, last, last_c)
+    return y, last, last_c, acts, before, extra
+
+
+def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, needed):
+    """-> gradients of x, h, c, w_ih, w_hh, b_ih, b_hh."""
+    (N, H), gates, dtype = h.shape, GATES[kind], x.dtype
+    gy = np.zeros((len(x), H), dtype) if g[0] is None else plain(g[0])
+    dh, dc = (np.zeros((N, H), dtype) if s is None else s.copy(order="C") for s in g[1:])
+    du = empty((len(x), gates * H), dtype)
+    dx = empty((len(x), gates * H), dtype) if kind == GRU else du
+    bias, inner = np.zeros(gates * H, dtype), np.zeros(H, dtype)
+    strips = pack(w_hh, STRIP_BYTES // x.itemsize, False)
+    extra = before if extra is None else extra
+    _steps_back(kind, _order(sizes, backwards), strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner)
+    more = bias.copy()
+    if kind == GRU:
+        more[2 * H :] = inner
+    of_c = (None,) if kind != LSTM else (dc,)
+    need_w_ih, need_w_hh = needed[3:5] if kind == LSTM else needed[2:4]
+    return [
+        product(dx, w_ih) if needed[0] else None,
+        dh,
+        *of_c,
+        product(dx, x, a_turned=True) if need_w_ih else None,
+        product(du, before, a_turned=True) if need_w_hh else None,
+        bias,
+        more,
+    ]
+
+
+def _order(sizes, backwards):
+    """(T + 1, 2): first row and number of rows of each step, in the order of the steps; no rows at the end."""
+    starts = np.cumsum([0, *sizes[:-1]])
+    steps = np.stack([starts, sizes], 1)
+    return np.concatenate([steps[::-1] if backwards else steps, [[0, 0]]])
+
+
+# --- forward
+
+
+@jit(parallel=True)
+def _steps(kind, order, strips, bias, inner, acts, before, extra, y, last, last_c):
+    for t in range(len(order) - 1):
+        for u in prange(strips.shape[1]):
+            _units(kind, order[t], order[t + 1], u, strips, bias, inner, acts, before, extra, y, last, last_c)
+
+
+@jit
+def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, last, last_c):
+    """One step of the NR units from u * NR on."""
+    noinline()
+    gates, U, H, NR = strips.shape
+    begin, size, G = u * NR, MR * NR, gates * H
+    masks, tiles = columns(y, min(NR, H - begin)), np.zeros((TILES, size), y.dtype)
+    for low in range(0, now[1], MR):
+        n = min(MR, now[1] - low)
+        at = (now[0] + low) * H + begin  # of these rows and units, in all matrices but acts
+        to = (now[0] + low) * G + begin
+        for q in range(gates):
+            b = address(strips, (q * U + u) * H * NR)
+            rows_tile(n, H, address(before, at - begin), H, b, NR, address(tiles, q * size))
+            if q < 2 or kind != GRU:
+                add_rows(tiles, q * size, NR, bias, q * H + begin, 0, n, masks)
+                add_rows(tiles, q * size, NR, acts, to + q * H, G, n, masks)
+        if kind == LSTM:
+            put_rows(tiles, 4 * size, NR, extra, at, H, n, masks)
+            _lstm_cell(tiles, n * NR)
+        elif kind == GRU:
+            add_rows(tiles, 2 * size, NR, inner, begin, 0, n, masks)
+            put_rows(extra, at, H, tiles, 2 * size, NR, n, masks)
+            put_rows(tiles, 3 * size, NR, acts, to + 2 * H, G, n, masks)
+            add_rows(tiles, 3 * size, NR, bias, 2 * H + begin, 0, n, masks)
+            put_rows(tiles, 5 * size, NR, before, at, H, n, masks)
+            _gru_cell(tiles, n * NR)
+        else:
+            _rnn_cell(kind, tiles, n * NR)
+        for q in range(gates):
+            put_rows(acts, to + q * H, G, tiles, q * size, NR, n, masks)
+        put_rows(y, at, H, tiles, 5 * size, NR, n, masks)
+        # the state goes on to the next step, that of the sequences that end here to the last
+        stay = max(0, min(n, after[1] - low))
+        on, end = (after[0] + low) * H + begin, (low + stay) * H + begin
+        put_rows(before, on, H, tiles, 5 * size, NR, stay, masks)
+        put_rows(last, end, H, tiles, 5 * size + stay * NR, NR, n - stay, masks)
+        if kind == LSTM:
+            put_rows(extra, on, H, tiles, 4 * size, NR, stay, masks)
+            put_rows(last_c, end, H, tiles, 4 * size + stay * NR, NR, n - stay, masks)
+
+
+@jit
+def _lstm_cell(tiles, n):
+    noinline()
+    i, f, g, o, c, h = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5]
+    _sigmoid(i, n)
+    _sigmoid(f, n)
+    _sigmoid(o, n)
+    for k in range(n):
+        g[k] = tanh(g[k])
+    for k in range(n):
+        c[k] = f[k] * c[k] + i[k] * g[k]
+    for k in range(n):
+        h[k] = o[k] * tanh(c[k])
+
+
+@jit
+def _gru_cell(tiles, n):
+    noinline()
+    r, z, u, x, h = tiles[0], tiles[1], tiles[2], tiles[3], tiles[5]
+    _sigmoid(r, n)
+    _sigmoid(z, n)
+    for k in range(n):
+        u[k] = tanh(x[k] + r[k] * u[k])  # from here on n
+    for k in range(n):
+        h[k] = u[k] + z[k] * (h[k] - u[k])
+
+
+@jit
+def _rnn_cell(kind, tiles, n):
+    noinline()
+    a, h = tiles[0], tiles[5]
+    if kind == TANH:
+        for k in range(n):
+            a[k] = tanh(a[k])
+    else:
+        for k in range(n):
+            a[k] = 0 if a[k] < 0 else a[k]
+    for k in range(n):
+        h[k] = a[k]
+
+
+@jit
+def _sigmoid(a, n):
+    for k in range(n):
+        a[k] = sigmoid(a[k])
+
+
+# --- backward
+
+
+@jit(parallel=True)
+def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner):
+    for t in range(len(order) - 1, -1, -1):  # the state before the first step comes last: t - 1 is none then
+        for u in prange(len(strips)):
+            _carry(order[t], u, strips, du, dh)
+            if t:
+                _units_back(kind, order[t - 1], u, acts, before, extra, gy, dh, dc, dx, du, bias, inner)
+
+
+@jit
+def _carry(step, u, strips, du, dh):
+    """Add to the gradient of NR units of h what the gates of the step give."""
+    noinline()
+    (_, K, NR), H = strips.shape, dh.shape[1]
+    masks, tile = columns(dh, min(NR, H - u * NR)), np.empty(MR * NR, dh.dtype)
+    for low in range(0, step[1], MR):
+        n = min(MR, step[1] - low)
+        a, b = address(du, (step[0] + low) * K), address(strips, u * K * NR)
+        rows_tile(n, K, a, K, b, NR, address(tile, 0))
+        add_rows(dh, low * H + u * NR, H, tile, 0, NR, n, masks)
+
+
+@jit
+def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, inner):
+    """The gradients of the gates of NR units, from that of their state."""
+    noinline()
+    H, G, NR = dh.shape[1], acts.shape[1], strip(dh)
+    gates, begin, size = G // H, u * NR, MR * NR
+    masks, tiles = columns(dh, min(NR, H - begin)), np.zeros((TILES, size), dh.dtype)
+    for low in range(0, step[1], MR):
+        n = min(MR, step[1] - low)
+        at, state = (step[0] + low) * H + begin, low * H + begin
+        to = (step[0] + low) * G + begin
+        for q in range(gates):
+            put_rows(tiles, q * size, NR, acts, to + q * H, G, n, masks)
+        put_rows(tiles, 5 * size, NR, dh, state, H, n, masks)
+        add_rows(tiles, 5 * size, NR, gy, at, H, n, masks)
+        if kind == LSTM:
+            put_rows(tiles, 4 * size, NR, extra, at, H, n, masks)
+            put_rows(tiles, 6 * size, NR, dc, state, H, n, masks)
+            _lstm_back(tiles, n * NR)
+            put_rows(dc, state, H, tiles, 6 * size, NR, n, masks)
+        elif kind == GRU:
+            put_rows(tiles, 3 * size, NR, extra, at, H, n, masks)
+            put_rows(tiles, 4 * size, NR, before, at, H, n, masks)
+            _gru_back(tiles, n * NR)
+            put_rows(du, to + 2 * H, G, tiles, 3 * size, NR, n, masks)
+            add_rows(inner, begin, 0, tiles, 3 * size, NR, n, masks)
+        else:
+            _rnn_back(kind, tiles, n * NR)
+        for q in range(gates):
+            put_rows(dx, to + q * H, G, tiles, q * size, NR, n, masks)
+            add_rows(bias, q * H + begin, 0, tiles, q * size, NR, n, masks)
+            if kind == GRU and q < 2:
+                put_rows(du, to + q * H, G, tiles, q * size, NR, n, masks)
+        put_rows(dh, state, H, tiles, 5 * size, NR, n, masks)
+
+
+@jit
+def _lstm_back(tiles, n):
+    noinline()
+    i, f, g, o, c, dh, dc, t = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5], tiles[6], tiles[7]
+    for k in range(n):
+        t[k] = tanh(f[k] * c[k] + i[k] * g[k])
+    for k in range(n):
+        dc[k] += dh[k] * o[k] * (1 - t[k] * t[k])
+    for k in range(n):
+        o[k] = dh[k] * t[k] * o[k] * (1 - o[k])
+    for k in range(n):
+        t[k] = dc[k] * g[k] * i[k] * (1 - i[k])
+    for k in range(n):
+        g[k] = dc[k] * i[k] * (1 - g[k] * g[k])
+    for k in range(n):
+        i[k] = t[k]
+    for k in range(n):
+        t[k] = dc[k] * f[k]
+    for k in range(n):
+        f[k] = dc[k] * c[k] * f[k] * (1 - f[k])
+    for k in range(n):
+        dc[k], dh[k] = t[k], 0
+
+
+@jit
+def _gru_back(tiles, n):
+    noinline()
+    r, z, m, u, h, dh, t = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5], tiles[6]
+    for k in range(n):
+        t[k] = dh[k] * (1 - z[k]) * (1 - m[k] * m[k])
+    for k in range(n):
+        h[k] = dh[k] * (h[k] - m[k]) * z[k] * (1 - z[k])
+    for k in range(n):
+        dh[k] *= z[k]
+    for k in range(n):
+        m[k], z[k] = t[k], h[k]
+    for k in range(n):
+        h[k] = t[k] * r[k]
+    for k in range(n):
+        r[k] = t[k] * u[k] * r[k] * (1 - r[k])
+    for k in range(n):
+        u[k] = h[k]
+
+
+@jit
+def _rnn_back(kind, tiles, n):
+    noinline()
+    a, dh = tiles[0], tiles[5]
+    if kind == TANH:
+        for k in range(n):
+            a[k] = dh[k] * (1 - a[k] * a[k])
+    else:
+        for k in range(n):
+            a[k] = dh[k] if a[k] > 0 else 0 * a[k]
+    for k in range(n):
+        dh[k] = 0
