@@ -135,8 +135,10 @@ def _with_gaps(u, layout, gaps):
 
 @jit
 def _add(n, y, to, x, at, w):
+    """Slices, because an index that might be negative is no vector code."""
+    y, x = y[to : to + n], x[at : at + n]
     for i in range(n):
-        y[to + i] += w * x[at + i]
+        y[i] += w * x[i]
 
 
 # --- a job is a plane; for the weights, a channel
@@ -195,8 +197,9 @@ def _dot(u, x, at):
     """Sum of u[i] x[at + i]: SUMS sums side by side, then their sum, whatever the vectors' width."""
     sums = np.zeros(SUMS, u.dtype)
     for i in range(0, len(u), SUMS):
+        left, right = u[i : i + SUMS], x[at + i : at + i + SUMS]
         for j in range(SUMS):
-            sums[j] += u[i + j] * x[at + i + j]
+            sums[j] += left[j] * right[j]
     total = sums[0]
     for j in range(1, SUMS):
         total += sums[j]
