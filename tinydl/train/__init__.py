@@ -1,5 +1,23 @@
 """Training: one loop, a step for each family of models, callbacks for all that surrounds them."""
 
+from .adversarial import Adversarial
 from .callbacks import Checkpoint, EarlyStopping, History, Plots, Progress, Schedule, Validate
+from .gan_losses import (
+    LOSSES,
+    R1,
+    FeatureMatching,
+    GANLoss,
+    GradientPenalty,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    RelativisticAverage,
+    Wasserstein,
+    WassersteinGP,
+    gan_loss,
+)
+from .gan_tricks import HistoricalAverage, InstanceNoise, Replay, Trick
 from .loop import EVENTS, Callback, Stop, Trainer
 from .steps import Classify, Step, evaluate, minimize, predict
+from .unrolled import Unrolled
