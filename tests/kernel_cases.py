@@ -5,7 +5,7 @@ CASES[name]   [Sample, ...]
 
 import numpy as np
 from samples import SAMPLES
-from samples.make import Sample, normal, positive
+from samples.make import Sample, integers, normal, positive
 from samples_conv_pool import window
 
 from tinydl.kernels import cpu
@@ -108,6 +108,10 @@ def normalisations():
 
 for name, sample in normalisations():
     CASES[name].append(sample)
+
+for kind, shape in (("mean", ()), ("sum", ()), ("none", (33,))):
+    given = normal(*shape), normal(33, 257), integers(257, 33), None, 5, kind, 0.0, (True, False, False)
+    CASES["cross_entropy_grad"].append(Sample(*given))
 
 
 def every_case():

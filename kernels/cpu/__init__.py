@@ -34,6 +34,9 @@ FAMILIES = {
     "recurrent": ("rnn", "rnn_grad", "gru", "gru_grad", "lstm", "lstm_grad"),
     "reduce": ("sum_to",),
     "resample": ("resample", "resample_adjoint"),
+    "softmax": (
+        *("softmax", "softmax_slope", "log_softmax", "log_softmax_slope", "cross_entropy", "cross_entropy_grad"),
+    ),
     "random": ("philox_bits", "philox_uniform", "philox_normal", "dropout"),
 }
 KERNELS = {name: family for family, names in FAMILIES.items() for name in names}

@@ -102,6 +102,36 @@ SAMPLES |= {
 }
 del SAMPLES["to_device"]
 
+# Gradients at an output or at x; and for all that have a kernel, arrays that are large enough for it.
+LARGE = 182, 181
+CONSTANTS = {
+    "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("none",),
+}  # fmt: skip
+for name in ("tanh", "sigmoid", "relu", "hardtanh", "leaky_relu", "softplus", "log_sigmoid"):
+    constants = CONSTANTS.get(name, ())
+    SAMPLES[f"{name}_slope"] = [
+        Sample(normal(3, 4), distinct(3, 4), *constants),
+        Sample(normal(*LARGE), normal(*LARGE), *constants, order=0, kernel=True),
+    ]
+SAMPLES["elu_slope"] = [
+    Sample(normal(3, 4), distinct(3, 4), distinct(3, 4), *CONSTANTS["elu"]),
+    Sample(*[normal(*LARGE)] * 3, *CONSTANTS["elu"], order=0, kernel=True),
+]
+for name in "neg abs square exp erf tanh sigmoid relu log_sigmoid silu mish sqrt log".split() + list(CONSTANTS):
+    large = positive(*LARGE) if name in ("sqrt", "log") else normal(*LARGE)
+    SAMPLES[name].append(Sample(large, *CONSTANTS.get(name, ()), order=0, kernel=True))
+for name in ("softmax", "log_softmax"):
+    SAMPLES[f"{name}_slope"] = [
+        Sample(normal(2, 3, 2), normal(2, 3, 2), 1),
+        Sample(normal(*LARGE), normal(*LARGE), 1, order=0, kernel=True),
+    ]
+    SAMPLES[name].append(Sample(normal(*LARGE), 1, order=0, kernel=True))
+    SAMPLES[name].append(Sample(normal(3, 7, 1001), 2, order=0, kernel=True))
+SAMPLES["gelu"].append(Sample(normal(*LARGE), "tanh", order=0, kernel=True))
+for name in ("add", "sub", "mul", "true_divide"):
+    SAMPLES[name].append(Sample(normal(*LARGE), positive(*LARGE), order=0, kernel=True))
+    SAMPLES[name].append(Sample(normal(*LARGE), 2.5, order=0, kernel=True))
+
 ORACLES = {
     "polygamma": scipy.special.polygamma,
     "gelu": by_torch(lambda torch, x, kind: torch.nn.functional.gelu(x, approximate=kind)),
@@ -124,5 +154,15 @@ ORACLES = {
     "overwritten": lambda x, value: np.broadcast_to(value, x.shape),
     "scaled_gradient": lambda x, scale: x,
     "elu": lambda x, alpha, scale, rate: scale * np.where(x > 0, x, alpha * (np.exp(rate * x) - 1)),
+    "softmax_slope": lambda g, y, dim: y * (g - (g * y).sum(dim, keepdims=True)),
+    "log_softmax_slope": lambda g, y, dim: g - np.exp(y) * g.sum(dim, keepdims=True),
+    "tanh_slope": lambda g, y: g * (1 - y * y),
+    "sigmoid_slope": lambda g, y: g * y * (1 - y),
+    "relu_slope": lambda g, y: np.where(y > 0, g, 0),
+    "hardtanh_slope": lambda g, y, low, high: np.where((low < y) & (y < high), g, 0),
+    "leaky_relu_slope": lambda g, x, slope: np.where(x > 0, g, slope * g),
+    "elu_slope": lambda g, x, y, alpha, scale, rate: scale * g * np.where(x > 0, 1, (y / scale + alpha) * rate),
+    "softplus_slope": lambda g, x, beta, threshold: g / (1 + np.exp(-beta * x)),
+    "log_sigmoid_slope": lambda g, x: g / (1 + np.exp(x)),
     "leaky_relu": by_torch(lambda torch, x, slope: torch.nn.functional.leaky_relu(x, slope)),
 }

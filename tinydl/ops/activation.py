@@ -30,7 +30,13 @@ def relu(xp, x: Array):
     return xp.maximum(x, x.dtype.type(0))
 
 
-relu.grads(lambda g, y: where(y <= 0, 0, g))
+@fused
+def relu_slope(g: Array, y: Array):
+    """The gradient of relu at its output y."""
+    return where(y <= 0, 0, g)
+
+
+relu.grads(relu_slope)
 
 
 @op(promote=by_category)
@@ -39,7 +45,13 @@ def hardtanh_(xp, x: Array, low, high):
     return xp.clip(x, x.dtype.type(low), x.dtype.type(high))
 
 
-hardtanh_.grads(lambda g, y, low, high: where((y <= low) | (y >= high), 0, g))
+@fused
+def hardtanh_slope(g: Array, y: Array, low, high):
+    """The gradient of hardtanh at its output y."""
+    return where((y <= low) | (y >= high), 0, g)
+
+
+hardtanh_.grads(hardtanh_slope)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -60,7 +72,13 @@ def leaky_relu_(xp, x: Array, slope):
     return xp.where(x > 0, x, x * slope)
 
 
-leaky_relu_.grads(lambda g, x, slope: where(x > 0, g, g * slope))
+@fused
+def leaky_relu_slope(g: Array, x: Array, slope):
+    """The gradient of leaky_relu at x."""
+    return where(x > 0, g, g * slope)
+
+
+leaky_relu_.grads(leaky_relu_slope)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -115,7 +133,13 @@ def elu_(xp, x: Array, alpha, scale, rate):
     return xp.where(x > 0, x, below) * scale
 
 
-elu_.grads(lambda g, x, y, alpha, scale, rate: where(x > 0, g * scale, g * (y + scale * alpha) * rate))
+@fused
+def elu_slope(g: Array, x: Array, y: Array, alpha, scale, rate):
+    """The gradient of elu at x, where it is y."""
+    return where(x > 0, g * scale, g * (y + scale * alpha) * rate)
+
+
+elu_.grads(elu_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -170,7 +194,13 @@ def softplus_(xp, x: Array, beta, threshold):
     return xp.where(z > threshold, x, xp.log1p(xp.exp(xp.minimum(z, threshold))) / beta)
 
 
-softplus_.grads(lambda g, x, beta, threshold: where(x * beta > threshold, g, g * sigmoid(x * beta)))
+@fused
+def softplus_slope(g: Array, x: Array, beta, threshold):
+    """The gradient of softplus at x."""
+    return where(x * beta > threshold, g, g * sigmoid(x * beta))
+
+
+softplus_.grads(softplus_slope)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -184,7 +214,13 @@ def log_sigmoid(xp, x: Array):
     return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.absolute(x)))
 
 
-log_sigmoid.grads(lambda g, x: g * sigmoid(-x))
+@fused
+def log_sigmoid_slope(g: Array, x: Array):
+    """The gradient of log_sigmoid at x."""
+    return g * sigmoid(-x)
+
+
+log_sigmoid.grads(log_sigmoid_slope)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -280,8 +316,20 @@ def log_softmax_(xp, x: Array, dim):
     return x - xp.log(xp.exp(x).sum(axis=dim, keepdims=True))
 
 
-softmax_.grads(lambda g, y, dim: y * (g - (g * y).sum(dim, keepdim=True)))
-log_softmax_.grads(lambda g, y, dim: g - exp(y) * g.sum(dim, keepdim=True))
+@fused
+def softmax_slope(g: Array, y: Array, dim):
+    """The gradient of softmax at its output y."""
+    return y * (g - (g * y).sum(dim, keepdim=True))
+
+
+@fused
+def log_softmax_slope(g: Array, y: Array, dim):
+    """The gradient of log_softmax at its output y."""
+    return g - exp(y) * g.sum(dim, keepdim=True)
+
+
+softmax_.grads(softmax_slope)
+log_softmax_.grads(log_softmax_slope)
 
 
 def _over(function, x, dim, dtype):

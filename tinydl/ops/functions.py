@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..autograd.engine import Array, floating, op
+from ..autograd.fused import fused
 from ..tensor import Tensor
 from .choice import logical_and, some_tensor, tensors, where
 
@@ -29,6 +30,18 @@ def unary(name, doc, rule, function=None, special=None):
     return declared
 
 
+@fused
+def tanh_slope(g: Array, y: Array):
+    """The gradient of tanh at its output y."""
+    return g * (1 - y * y)
+
+
+@fused
+def sigmoid_slope(g: Array, y: Array):
+    """The gradient of sigmoid at its output y."""
+    return g * y * (1 - y)
+
+
 PI = math.pi
 HALF_ROOT_PI = math.sqrt(PI) / 2
 
@@ -48,7 +61,7 @@ acos = unary("acos", "Inverse cosine.", lambda g, x: -g * rsqrt(1 - x * x), "arc
 atan = unary("atan", "Inverse tangent.", lambda g, x: g / (1 + x * x), "arctan")
 sinh = unary("sinh", "Hyperbolic sine.", lambda g, x: g * cosh(x))
 cosh = unary("cosh", "Hyperbolic cosine.", lambda g, x: g * sinh(x))
-tanh = unary("tanh", "Hyperbolic tangent.", lambda g, y: g * (1 - y * y))
+tanh = unary("tanh", "Hyperbolic tangent.", tanh_slope)
 asinh = unary("asinh", "Inverse of sinh.", lambda g, x: g * rsqrt(x * x + 1), "arcsinh")
 acosh = unary("acosh", "Inverse of cosh.", lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1), "arccosh")
 atanh = unary("atanh", "Inverse of tanh.", lambda g, x: g / (1 - x * x), "arctanh")
@@ -82,7 +95,7 @@ def sigmoid(xp, x: Array):
     return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-sigmoid.grads(lambda g, y: g * y * (1 - y))
+sigmoid.grads(sigmoid_slope)
 
 
 @op(promote=floating)
