@@ -93,16 +93,16 @@ def test_nan_and_infinity_stay_in_their_sequence(kind):
     np.testing.assert_array_equal(y[:2, 3], clean[:2, 3])
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_nan_and_infinity_in_attention(causal):
+def test_nan_and_infinity_in_attention():
     torch = oracle()
     arrays = [np.random.default_rng(i).standard_normal((2, 5, 4)).astype("float32") for i in range(3)]
     arrays[1][0, 2, 1], arrays[2][1, 3, 0] = np.nan, np.inf
     attend = [lib.nn.functional.scaled_dot_product_attention for lib in (tinydl, torch)]
-    got = attend[0](*map(tinydl.tensor, arrays), is_causal=causal).numpy()
-    want = attend[1](*map(torch.tensor, arrays), is_causal=causal).numpy()
-    np.testing.assert_array_equal(np.isfinite(got[0]), np.isfinite(want[0]))
-    np.testing.assert_allclose(got[1, :3], want[1, :3], rtol=1e-4, atol=1e-5)
+    got = attend[0](*map(tinydl.tensor, arrays)).numpy()
+    np.testing.assert_allclose(got, attend[1](*map(torch.tensor, arrays)).numpy(), rtol=1e-4, atol=1e-5)
+    assert not np.isfinite(got[0]).any()
+    causal = attend[0](*map(tinydl.tensor, arrays), is_causal=True).numpy()
+    assert np.isfinite(causal[0, :2]).all() and np.isnan(causal[0, 2:]).all()
 
 
 def test_positions_that_see_nothing_give_zero():
