@@ -136,8 +136,8 @@ def test_every_kernel_has_a_sample_that_it_must_serve():
 def test_the_kernel_serves_and_gives_what_the_body_gives(name, sample, dtype, monkeypatch):
     kernel, served = CPU.kernels[name], []
 
-    def counted(*args):
-        out = kernel(*args)
+    def counted(*args, **named):
+        out = kernel(*args, **named)
         served.append(out is not NotImplemented)
         return out
 

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and cross-entropy over the last dimension: each row is read from the cache after the first time.
+"""Softmax, its logarithm and cross-entropy over the last dimension; a row stays in the cache while it is worked on.
 
 softmax          e**(x - m) / s       m the largest of the row, s the sum of e**(x - m)
 log_softmax      x - m - log(s)

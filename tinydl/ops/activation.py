@@ -31,12 +31,12 @@ def relu(xp, x: Array):
 
 
 @fused
-def relu_slope(g: Array, y: Array):
-    """The gradient of relu at its output y."""
-    return where(y <= 0, 0, g)
+def relu_slope(u: Array, y: Array):
+    """The cotangent u through relu at its output y."""
+    return where(y <= 0, 0, u)
 
 
-relu.grads(relu_slope)
+relu.grads(lambda g, y: relu_slope(g, y))
 
 
 @op(promote=by_category)
@@ -46,12 +46,12 @@ def hardtanh_(xp, x: Array, low, high):
 
 
 @fused
-def hardtanh_slope(g: Array, y: Array, low, high):
-    """The gradient of hardtanh at its output y."""
-    return where((y <= low) | (y >= high), 0, g)
+def hardtanh_slope(u: Array, y: Array, low, high):
+    """The cotangent u through hardtanh at its output y."""
+    return where((y <= low) | (y >= high), 0, u)
 
 
-hardtanh_.grads(hardtanh_slope)
+hardtanh_.grads(lambda g, y, low, high: hardtanh_slope(g, y, low, high))
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -73,12 +73,12 @@ def leaky_relu_(xp, x: Array, slope):
 
 
 @fused
-def leaky_relu_slope(g: Array, x: Array, slope):
-    """The gradient of leaky_relu at x."""
-    return where(x > 0, g, g * slope)
+def leaky_relu_slope(u: Array, x: Array, slope):
+    """The cotangent u through leaky_relu at x."""
+    return where(x > 0, u, u * slope)
 
 
-leaky_relu_.grads(leaky_relu_slope)
+leaky_relu_.grads(lambda g, x, slope: leaky_relu_slope(g, x, slope))
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -134,12 +134,12 @@ def elu_(xp, x: Array, alpha, scale, rate):
 
 
 @fused
-def elu_slope(g: Array, x: Array, y: Array, alpha, scale, rate):
-    """The gradient of elu at x, where it is y."""
-    return where(x > 0, g * scale, g * (y + scale * alpha) * rate)
+def elu_slope(u: Array, x: Array, y: Array, alpha, scale, rate):
+    """The cotangent u through elu at x, where it is y."""
+    return where(x > 0, u * scale, u * (y + scale * alpha) * rate)
 
 
-elu_.grads(elu_slope)
+elu_.grads(lambda g, x, y, alpha, scale, rate: elu_slope(g, x, y, alpha, scale, rate))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -195,12 +195,12 @@ def softplus_(xp, x: Array, beta, threshold):
 
 
 @fused
-def softplus_slope(g: Array, x: Array, beta, threshold):
-    """The gradient of softplus at x."""
-    return where(x * beta > threshold, g, g * sigmoid(x * beta))
+def softplus_slope(u: Array, x: Array, beta, threshold):
+    """The cotangent u through softplus at x."""
+    return where(x * beta > threshold, u, u * sigmoid(x * beta))
 
 
-softplus_.grads(softplus_slope)
+softplus_.grads(lambda g, x, beta, threshold: softplus_slope(g, x, beta, threshold))
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -215,12 +215,12 @@ def log_sigmoid(xp, x: Array):
 
 
 @fused
-def log_sigmoid_slope(g: Array, x: Array):
-    """The gradient of log_sigmoid at x."""
-    return g * sigmoid(-x)
+def log_sigmoid_slope(u: Array, x: Array):
+    """The cotangent u through log_sigmoid at x."""
+    return u * sigmoid(-x)
 
 
-log_sigmoid.grads(log_sigmoid_slope)
+log_sigmoid.grads(lambda g, x: log_sigmoid_slope(g, x))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -317,19 +317,19 @@ def log_softmax_(xp, x: Array, dim):
 
 
 @fused
-def softmax_slope(g: Array, y: Array, dim):
-    """The gradient of softmax at its output y."""
-    return y * (g - (g * y).sum(dim, keepdim=True))
+def softmax_slope(u: Array, y: Array, dim):
+    """The cotangent u through softmax at its output y."""
+    return y * (u - (u * y).sum(dim, keepdim=True))
 
 
 @fused
-def log_softmax_slope(g: Array, y: Array, dim):
-    """The gradient of log_softmax at its output y."""
-    return g - exp(y) * g.sum(dim, keepdim=True)
+def log_softmax_slope(u: Array, y: Array, dim):
+    """The cotangent u through log_softmax at its output y."""
+    return u - exp(y) * u.sum(dim, keepdim=True)
 
 
-softmax_.grads(softmax_slope)
-log_softmax_.grads(log_softmax_slope)
+softmax_.grads(lambda g, y, dim: softmax_slope(g, y, dim))
+log_softmax_.grads(lambda g, y, dim: log_softmax_slope(g, y, dim))
 
 
 def _over(function, x, dim, dtype):

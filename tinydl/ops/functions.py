@@ -31,15 +31,15 @@ def unary(name, doc, rule, function=None, special=None):
 
 
 @fused
-def tanh_slope(g: Array, y: Array):
-    """The gradient of tanh at its output y."""
-    return g * (1 - y * y)
+def tanh_slope(u: Array, y: Array):
+    """The cotangent u through tanh at its output y."""
+    return u * (1 - y * y)
 
 
 @fused
-def sigmoid_slope(g: Array, y: Array):
-    """The gradient of sigmoid at its output y."""
-    return g * y * (1 - y)
+def sigmoid_slope(u: Array, y: Array):
+    """The cotangent u through sigmoid at its output y."""
+    return u * y * (1 - y)
 
 
 PI = math.pi
@@ -61,7 +61,7 @@ acos = unary("acos", "Inverse cosine.", lambda g, x: -g * rsqrt(1 - x * x), "arc
 atan = unary("atan", "Inverse tangent.", lambda g, x: g / (1 + x * x), "arctan")
 sinh = unary("sinh", "Hyperbolic sine.", lambda g, x: g * cosh(x))
 cosh = unary("cosh", "Hyperbolic cosine.", lambda g, x: g * sinh(x))
-tanh = unary("tanh", "Hyperbolic tangent.", tanh_slope)
+tanh = unary("tanh", "Hyperbolic tangent.", lambda g, y: tanh_slope(g, y))
 asinh = unary("asinh", "Inverse of sinh.", lambda g, x: g * rsqrt(x * x + 1), "arcsinh")
 acosh = unary("acosh", "Inverse of cosh.", lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1), "arccosh")
 atanh = unary("atanh", "Inverse of tanh.", lambda g, x: g / (1 - x * x), "arctanh")
@@ -95,7 +95,7 @@ def sigmoid(xp, x: Array):
     return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-sigmoid.grads(sigmoid_slope)
+sigmoid.grads(lambda g, y: sigmoid_slope(g, y))
 
 
 @op(promote=floating)
