@@ -127,4 +127,4 @@ def call(name, sample, args):
     """The outputs of the kernel, which must serve."""
     out = cpu.load(name)(*args, **sample.constants)
     assert out is not NotImplemented, f"{name} declines {[getattr(a, 'shape', a) for a in args]}"
-    return list(out) if isinstance(out, tuple) else [out]
+    return list(out) if isinstance(out, tuple | list) else [out]
