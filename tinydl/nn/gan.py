@@ -17,7 +17,8 @@ class MinibatchDiscrimination(Module):
     """Appends to each sample how close it is to the others of its batch: a generator that collapses gives itself away.
 
     (N, in_features) -> (N, in_features + out_features): with M = x weight, (N, out_features, kernel_features), what
-    is appended is o_ib = sum_j exp(-|M_ib - M_jb|_1).  (Salimans et al. 2016, section 3.2)
+    is appended is o_ib = mean_j exp(-|M_ib - M_jb|_1), in (0, 1].  (Salimans et al. 2016, section 3.2; there it is the
+    sum, which grows with the batch and, being so much larger than the other features, lets the discriminator win at once)
     """
 
     def __init__(self, in_features: int, out_features: int, kernel_features: int = 5, device=None, dtype=None):
@@ -39,7 +40,7 @@ class MinibatchDiscrimination(Module):
             )
         m = (x @ self.weight.flatten(1)).unflatten(1, (self.out_features, self.kernel_features))
         distances = (m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(3)
-        return cat([x, (-distances).exp().sum(0)], 1)
+        return cat([x, (-distances).exp().mean(0)], 1)
 
     def extra_repr(self):
         """The sizes."""
