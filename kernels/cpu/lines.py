@@ -100,7 +100,7 @@ def backward(window) -> Lines | None:
             for s in shift:
                 entries[s % step * height + row].append(q * stride + left - s // step)
     counts = np.array([len(e) for e in entries])
-    table = np.zeros((len(entries), max(1, counts.max())), np.int64)
+    table = np.zeros((len(entries), max(1, *map(len, entries))), np.int64)
     for to, e in zip(table, entries):
         to[: len(e)] = e
     return Lines(table, counts, (line, step, before, width, n, left, stride))

@@ -86,7 +86,7 @@ def _apart(y, shape):
 
 
 def _only(needed, *gradients):
-    return [g if n else None for g, n in zip(gradients, needed)]
+    return tuple(g if n else None for g, n in zip(gradients, needed))
 
 
 def _forward(x, weight, bias, eps, shape):
@@ -234,9 +234,9 @@ def _row_grad(r, g, x, mean, scale, weight, centred, gx, sums, piece):
     w, gw = carray(address(weight, 0), D), carray(address(sums, piece * 2 * D), D)
     gb = carray(address(sums, (piece * 2 + 1) * D), D)
     for i in range(D):
-        z = source[i] - mean
-        to[i] = u[i] * w[i] * scale - z * slope - shift
-        gw[i] += u[i] * z * scale
+        to[i] = u[i] * w[i] * scale - (source[i] - mean) * slope - shift
+    for i in range(D):
+        gw[i] += u[i] * (source[i] - mean) * scale
         gb[i] += u[i]
 
 

@@ -143,9 +143,10 @@ def _max_job(part, x, y, winners, table, places, counts, starts, initial, number
     for p in range(part[0], part[1]):
         split(x, p * x.shape[1], height, line, step, before, width, phases)
         for q in range(rows):
+            at = (p * rows + q) * n
             max_of_taps(
                 n, address(phases, 0), address(table, q * most), address(places, q * most), counts[q], step,
-                address(initial, 0), starts[q], address(y, p * rows * n + q * n), address(winners, p * rows * n + q * n),
+                address(initial, 0), starts[q], address(y, at), address(winners, at),
             )  # fmt: skip
 
 
@@ -193,9 +194,7 @@ def _spread_job(part, g, shares, x, table, counts, numbers):
             for o in range(n):
                 to[o] = u[o] * share[o]
         for i in range(step * height):
-            sum_of_taps(
-                width, address(scaled, 0), address(table, i * most), counts[i], address(phases, i * width)
-            )
+            sum_of_taps(width, address(scaled, 0), address(table, i * most), counts[i], address(phases, i * width))
         join(phases, x, p * x.shape[1], height, line, step, before, width)
 
 

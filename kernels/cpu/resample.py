@@ -62,8 +62,18 @@ def _combine(x, starts, places, weights, y):
 
 @jit
 def _numbers(a, x, starts, places, weights, y):
-    source, to = carray(address(x, a * x.shape[1]), x.shape[1]), carray(address(y, a * y.shape[1]), y.shape[1])
-    for o in range(y.shape[1]):
+    m = y.shape[1]
+    source, to = carray(address(x, a * x.shape[1]), x.shape[1]), carray(address(y, a * m), m)
+    most = 0
+    for o in range(m):
+        most = max(most, starts[o + 1] - starts[o])
+    if most * m == len(places) and most <= 2:  # as many for each: nothing to branch on
+        for o in range(m):
+            to[o] = weights[most * o] * source[places[most * o]]
+        for o in range(m * (most - 1)):
+            to[o] += weights[2 * o + 1] * source[places[2 * o + 1]]
+        return
+    for o in range(m):
         found = x.dtype.type(0)
         for e in range(starts[o], starts[o + 1]):
             found += weights[e] * source[places[e]]
@@ -75,9 +85,14 @@ def _rows(a, x, starts, places, weights, y):
     B = x.shape[2]
     for o in range(y.shape[1]):
         to = carray(address(y, (a * y.shape[1] + o) * B), B)
-        for i in range(B):
-            to[i] = 0
+        if starts[o] == starts[o + 1]:
+            for i in range(B):
+                to[i] = 0
         for e in range(starts[o], starts[o + 1]):
             w, source = weights[e], carray(address(x, (a * x.shape[1] + places[e]) * B), B)
-            for i in range(B):
-                to[i] += w * source[i]
+            if e == starts[o]:
+                for i in range(B):
+                    to[i] = w * source[i]
+            else:
+                for i in range(B):
+                    to[i] += w * source[i]
