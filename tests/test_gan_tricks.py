@@ -199,7 +199,7 @@ def test_the_historical_average_damps_an_orbit():
             step(tinydl.ones(1, 1))
         return float(np.hypot(x.at.item(), y.at.item()))
 
-    assert distance() > 1 and distance(HistoricalAverage(1.0)) < 0.35
+    assert distance() > 1 and distance(HistoricalAverage(0.1)) < 0.1
 
 
 def test_tricks_apply_in_order_and_keep_their_states():

@@ -17,8 +17,8 @@ class MinibatchDiscrimination(Module):
     """Appends to each sample how close it is to the others of its batch: a generator that collapses gives itself away.
 
     (N, in_features) -> (N, in_features + out_features): with M = x weight, (N, out_features, kernel_features), what
-    is appended is o_ib = mean_j exp(-|M_ib - M_jb|_1), in (0, 1].  (Salimans et al. 2016, section 3.2; there it is the
-    sum, which grows with the batch and, being so much larger than the other features, lets the discriminator win at once)
+    is appended is o_ib = mean_j exp(-|M_ib - M_jb|_1), in (0, 1].  (Salimans et al. 2016, section 3.2; the sum that
+    stands there grows with the batch, and so far beyond the other features that the discriminator wins at once)
     """
 
     def __init__(self, in_features: int, out_features: int, kernel_features: int = 5, device=None, dtype=None):
