@@ -5,3 +5,4 @@ from .graphs import Cora
 from .labelled import LabelledImages
 from .pictures import CIFAR10, ATTFaces, CamVid, ImageFolder
 from .text import Names, TextFile, TinyShakespeare, WikiText2
+from .toy import GaussianRing
