@@ -248,6 +248,30 @@ def test_what_makes_no_sense_is_refused(wrong, error, text):
             wrong()
 
 
+@pytest.mark.parametrize("name", [*OPTIONS, "LBFGS"])
+def test_options_of_a_wrong_type_or_number_are_named(name):
+    """Each option, given at first and for a group; nothing is added then."""
+    make = getattr(optim, name)
+    known = make([W]).param_groups[0]
+    options = [n for n, v in known.items() if n != "params" and type(v) in (int, float, tuple)]
+    assert "lr" in options
+    for option in options:
+        pair = isinstance(known[option], tuple)
+        nan = float("nan")
+        wrong = {"0.1": TypeError, 1j: TypeError, ("a", "b"): TypeError}
+        wrong |= {(nan, nan): ValueError, 0.5: ValueError, (0.1, 0.2, 0.3): ValueError} if pair else {nan: ValueError}
+        for value, error in wrong.items():
+            with pytest.raises(error, match=f"^{name}: {option} must be .*, got "):
+                make([W], **{option: value})
+    with pytest.raises(TypeError, match=f"{name}: lr must be at least 0, got None"):
+        make([W], lr=None)
+    optimizer = make([W])
+    if name != "LBFGS":
+        with pytest.raises(TypeError, match=f"{name}: lr must be at least 0, got '0.1' .str"):
+            optimizer.add_param_group({"params": tinydl.ones(1), "lr": "0.1"})
+    assert len(optimizer.param_groups) == 1
+
+
 def test_implementation_options_make_no_difference():
     for options in ({"foreach": True}, {"fused": True}, {"capturable": False, "differentiable": False}):
         assert set(optim.Adam([W], **options).param_groups[0]).isdisjoint(options)

@@ -7,6 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from numbers import Real
 from typing import Any
 
 from ..autograd import enable_grad, set_grad_enabled
@@ -27,17 +28,21 @@ def number(value) -> float:
     return value.item()
 
 
-# option -> (test, what it must be)
-_NOT_NEGATIVE = (lambda v: v >= 0, "at least 0")
+# option -> (how many numbers, test, what it must be)
+_NOT_NEGATIVE = 1, lambda v: v >= 0, "at least 0"
+_ANY = 1, lambda v: v == v, "a number"
+_COUNT = 1, lambda n: isinstance(n, int) and n > 0, "a positive integer"
 _LIMITS = dict.fromkeys(
     ("lr", "eps", "weight_decay", "momentum", "alpha", "lr_decay", "momentum_decay",
      "initial_accumulator_value"),
     _NOT_NEGATIVE,
+) | dict.fromkeys(("dampening", "lambd", "t0", "tolerance_grad", "tolerance_change"), _ANY) | dict.fromkeys(
+    ("max_iter", "max_eval", "history_size"), _COUNT
 ) | {
-    "rho": (lambda v: 0 <= v <= 1, "between 0 and 1"),
-    "betas": (lambda v: all(0 <= b < 1 for b in v), "two numbers in [0, 1)"),
-    "etas": (lambda v: 0 < v[0] < 1 < v[1], "two numbers, 0 < first < 1 < second"),
-    "step_sizes": (lambda v: 0 <= v[0] <= v[1], "two numbers, 0 <= smallest <= largest"),
+    "rho": (1, lambda v: 0 <= v <= 1, "between 0 and 1"),
+    "betas": (2, lambda a, b: 0 <= a < 1 and 0 <= b < 1, "two numbers in [0, 1)"),
+    "etas": (2, lambda a, b: 0 < a < 1 < b, "two numbers, 0 < first < 1 < second"),
+    "step_sizes": (2, lambda a, b: 0 <= a <= b, "two numbers, 0 <= smallest <= largest"),
 }  # fmt: skip
 # PyTorch's options about implementation rather than mathematics, which make no difference here
 _IMPLEMENTATION = ("foreach", "fused", "capturable")
@@ -127,16 +132,18 @@ class Optimizer:
             raise ValueError(f"{self._name}: some parameters appear in more than one parameter group")
 
     def _check_options(self, group):
-        for name, (allows, wanted) in _LIMITS.items():
-            if name not in group:
-                continue
-            value = group[name]
-            if isinstance(value, tuple | list):
-                if len({isinstance(v, Tensor) for v in value}) > 1:
-                    raise ValueError(f"{self._name}: {name} must be either all numbers or all tensors")
-                value = tuple(map(number, value))
-            if not allows(number(value)):
-                raise ValueError(f"{self._name}: {name} must be {wanted}, got {group[name]}")
+        for name in _LIMITS.keys() & group:
+            self._check_option(name, group[name])
+
+    def _check_option(self, name, given):
+        count, allows, wanted = _LIMITS[name]
+        values = given if count > 1 and isinstance(given, tuple | list) else [given]
+        if len({isinstance(v, Tensor) for v in values}) > 1:
+            raise ValueError(f"{self._name}: {name} must be either all numbers or all tensors")
+        if not all(isinstance(number(v), Real) for v in values):
+            raise TypeError(f"{self._name}: {name} must be {wanted}, got {given!r} ({type(given).__name__})")
+        if len(values) != count or not allows(*map(number, values)):
+            raise ValueError(f"{self._name}: {name} must be {wanted}, got {given}")
 
     # ---- the step
     def _begin(self, p: Tensor, group: dict) -> dict:
