@@ -35,6 +35,7 @@ def jit(function: Callable | None = None, *, parallel: bool = False, contract: b
         return functools.partial(jit, parallel=parallel, contract=contract, reorder=reorder)
     import numba
 
+    target()  # before Numba settles on one
     _listen()
     folder = cache_folder()
     place = folder and os.path.join(folder, _sources_of(function.__module__))
@@ -50,6 +51,43 @@ def jit(function: Callable | None = None, *, parallel: bool = False, contract: b
     finally:
         numba.config.CACHE_DIR = before
     return _parallel_entry(compiled) if parallel else compiled
+
+
+# --- the machine
+
+
+@functools.cache
+def target() -> tuple[str, str]:
+    """Name and features of the processor that is compiled for: this one, or that of NUMBA_CPU_NAME."""
+    import numba
+    from llvmlite import binding
+
+    config = numba.config
+    if config.CPU_NAME is not None and config.CPU_FEATURES is None:
+        config.CPU_FEATURES = ""  # those of the name; Numba would add this machine's own
+    return (
+        config.CPU_NAME or binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten() if config.CPU_FEATURES is None else config.CPU_FEATURES,
+    )
+
+
+@functools.cache
+def vector_bytes() -> int:
+    """Width of the widest vector registers (of AVX-512, AVX2, or 16), as LLVM itself uses them for the target."""
+    from llvmlite import binding
+
+    program = """define void @f(<16 x i32>* %a) "prefer-vector-width"="512" {
+        %x = load <16 x i32>, <16 x i32>* %a
+        %y = add <16 x i32> %x, %x
+        store <16 x i32> %y, <16 x i32>* %a
+        ret void
+    }"""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    name, features = target()
+    machine = binding.Target.from_default_triple().create_target_machine(cpu=name, features=features)
+    code = machine.emit_assembly(binding.parse_assembly(program))
+    return 64 if "zmm" in code else 32 if "ymm" in code else 16
 
 
 # --- the cache folder
@@ -76,10 +114,8 @@ def cache_folder() -> str | None:
 def fingerprint() -> str:
     """Hash of what compiled code depends on beside its sources, and that Numba's own key leaves out."""
     import numba
-    from llvmlite import binding
 
-    parts = [numba.__version__, sys.version, binding.get_host_cpu_name()]
-    parts += [binding.get_host_cpu_features().flatten(), f"bounds={numba.config.BOUNDSCHECK}"]
+    parts = [numba.__version__, sys.version, *target(), f"bounds={numba.config.BOUNDSCHECK}"]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -10,13 +10,14 @@ runs at the peak of the machine. Everything is one vector register wide, of the 
 The pointers of this file escape bounds checks: callers allocate whole strips and whole tiles.
 """
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-_FEATURES = binding.get_host_cpu_features()
-VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+from .jit import vector_bytes
+
+VECTOR_BYTES = vector_bytes()
 NV = 2
 # Accumulators, the NV vectors of a row and a broadcast value must fit the registers: 32 or 16 of them.
 MR, DOT = (14, 5) if VECTOR_BYTES == 64 else (6, 3)
