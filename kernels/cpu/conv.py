@@ -17,7 +17,7 @@ from numba import get_thread_id, prange
 from . import direct, winograd
 from .arrays import FLOATS, empty, plain
 from .jit import jit, thread_limit
-from .microkernel import MR, STRIP_BYTES, address, noinline, panel_tile, strip
+from .microkernel import MR, STRIP_BYTES, address, panel_tile, strip
 from .panels import columns, panels
 from .strips import LANES, NV, Plane, columns_of, locate, pack, phases, regroup, tables, ungroup, unpack
 from .weights import weight_gradient
@@ -145,10 +145,9 @@ def _multiply(
         _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, mine, plan)
 
 
-@jit
+@jit(apart=True)
 def _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, packed, plan):
     """Rows low..high of group g at the pixels begin..end, a few strips and `chunk` channels at a time."""
-    noinline()
     g, low, high, begin, end, strips, chunk, meet = where
     (_, C, I), (T, _), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
     groups, blocks, K, width = panels.shape

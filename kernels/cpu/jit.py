@@ -16,7 +16,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 PATIENCE = 1.0  # seconds of compiling after which the user is told
 
@@ -24,15 +26,23 @@ PATIENCE = 1.0  # seconds of compiling after which the user is told
 compile_hooks: list[Callable[[str, float | None], None]] = []
 
 
-def jit(function: Callable | None = None, *, parallel: bool = False, contract: bool = True, reorder: bool = False):
+def jit(
+    function: Callable | None = None,
+    *,
+    parallel: bool = False,
+    apart: bool = False,
+    contract: bool = True,
+    reorder: bool = False,
+):
     """Compile `function` at its first call (of each dtype), kept on disk between processes.
 
     parallel: allow prange; such a function is called from Python only, never from jitted code.
+    apart: compiled once, for jitted code to call; else each caller optimises a copy of its own.
     contract: let a * b + c be one instruction; False where results must be the same bits everywhere.
     reorder: let sums be taken lane by lane, so that they vectorise; NaN and infinity stay what they are.
     """
     if function is None:
-        return functools.partial(jit, parallel=parallel, contract=contract, reorder=reorder)
+        return functools.partial(jit, parallel=parallel, apart=apart, contract=contract, reorder=reorder)
     import numba
 
     target()  # before Numba settles on one
@@ -50,7 +60,7 @@ def jit(function: Callable | None = None, *, parallel: bool = False, contract: b
         )(function)
     finally:
         numba.config.CACHE_DIR = before
-    return _parallel_entry(compiled) if parallel else compiled
+    return _parallel_entry(compiled) if parallel else _called_by_name(compiled) if apart else compiled
 
 
 # --- the machine
@@ -137,6 +147,70 @@ def _sources_of(module: str) -> str:
     for file in sorted(seen):
         digest.update(seen[file])
     return f"{module.rpartition('.')[2]}-{digest.hexdigest()[:16]}"
+
+
+# --- functions that stand apart
+
+# Numba copies a function's code into each caller, and each loop with threads three times, and optimises all of it
+# again. Here the caller has the name of the compiled code only, which LLVM looks up when it loads the caller.
+
+
+class _Needed(NamedTuple):
+    """A function that must have been loaded before a kept caller is: Numba calls this first."""
+
+    module: str
+    function: str
+    types: tuple
+
+    def __call__(self) -> object:
+        """Load or compile the function, tell LLVM where it is; -> what Numba knows of it."""
+        from llvmlite import binding
+
+        compiled = getattr(import_module(self.module), self.function).dispatcher
+        compiled.compile(self.types)
+        found = compiled.overloads[self.types]
+        binding.add_symbol(self.name, found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+        return found
+
+    @property
+    def name(self) -> str:
+        return f"{self.module}.{self.function}{self.types}"
+
+
+def _called_by_name(compiled: Callable) -> Callable:
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    def usual(kind):
+        """One type for all integers: loops with threads count without sign, and are typed twice."""
+        if isinstance(kind, types.BaseTuple):
+            return types.BaseTuple.from_types([usual(k) for k in kind])
+        kind = types.unliteral(kind)
+        return types.int64 if isinstance(kind, types.Integer) else kind
+
+    @intrinsic
+    def call(typing, *arguments):
+        arguments = tuple(map(usual, arguments))
+        needed = _Needed(compiled.__module__, compiled.__name__, arguments)
+        result = needed().signature.return_type
+
+        def codegen(context, builder, signature, values):
+            context.active_code_library._reload_init.add(needed)
+            convention = context.call_conv
+            kind = convention.get_function_type(result, arguments)
+            function = cgutils.get_or_insert_function(builder.module, kind, needed.name)
+            status, value = convention.call_function(
+                builder, function, result, arguments, cgutils.unpack_tuple(builder, values[0])
+            )
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+            return value
+
+        return result(types.StarArgTuple.from_types(arguments)), codegen
+
+    call.dispatcher = compiled
+    return call
 
 
 # --- threads

@@ -9,7 +9,7 @@ from numba import prange
 
 from .arrays import empty
 from .jit import jit
-from .microkernel import MR, address, lanes, noinline, panel_width, transpose
+from .microkernel import MR, address, lanes, panel_width, transpose
 
 
 def columns(x, groups, block):
@@ -38,24 +38,23 @@ def _columns(x, block, out):
         gb, n = job // N, job % N
         c = gb % B * block
         start, to = (n * C + gb // B * Cg + c) * I, (gb * (N * I + 1) + n * I) * width
-        _turn(x.reshape(-1), start, I, min(block, Cg - c), out.reshape(-1), to, width)
+        turn(x.reshape(-1), start, I, I, min(block, Cg - c), out.reshape(-1), to, width)
 
 
-@jit
-def _turn(a, start, n, rows, out, to, width):
-    """out[to..] (n, width) = the transpose of a[start..] (rows, n)."""
-    noinline()
+@jit(apart=True)
+def turn(a, start, step, n, rows, out, to, width):
+    """out[to..] (n, width) = the transpose of a[start..] (rows, n), whose rows are `step` apart."""
     VL = lanes(a)
     if n < VL:
         for k in range(n):
             for i in range(rows):
-                out[to + k * width + i] = a[start + i * n + k]
+                out[to + k * width + i] = a[start + i * step + k]
         return
     for i in range(0, rows, VL):
         for k in range(0, n + VL - 1, VL):
             k = min(k, n - VL)  # the last block overlaps the one before
             at = to + k * width + i
-            transpose(address(a, start + i * n + k), n, rows - i, address(out, at), width)
+            transpose(address(a, start + i * step + k), step, rows - i, address(out, at), width)
 
 
 @jit(parallel=True)

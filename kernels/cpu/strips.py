@@ -17,7 +17,7 @@ from numba import prange
 from ..window import taps
 from .arrays import empty
 from .jit import jit
-from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, noinline, put_masked, strip
+from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, put_masked, strip
 
 RUNS = 3  # a vector of pixels that crosses two row ends of its image
 LANES = 2 * RUNS  # where the positions begin in a row of a plan
@@ -164,10 +164,9 @@ def split(row):
             row[r] |= 1 << l
 
 
-@jit
+@jit(apart=True)
 def locate(positions, runs, image_step, first, strips, total, plan):
     """Plan the moves of pixels first.. (of `total`), in channel 0; images are `image_step` apart."""
-    noinline()
     T, P = positions.shape
     VL = plan.shape[1] - LANES
     for sv in range(strips * NV):
@@ -186,10 +185,9 @@ def locate(positions, runs, image_step, first, strips, total, plan):
             split(row)
 
 
-@jit
+@jit(apart=True)
 def pack(x, start, plane_step, channels, T, strips, plan, out):
     """out[strips, channels * T, NR]: the inputs of each strip, channel 0 beginning at `start`; 0 outside."""
-    noinline()
     VL, NR = lanes(x), strip(x)
     flat = x.reshape(-1)
     for s in range(strips):
@@ -215,10 +213,9 @@ def pack(x, start, plane_step, channels, T, strips, plan, out):
                             out[to + i * T * NR + l] = flat[plane + i * plane_step + p] if p >= 0 else x.dtype.type(0)
 
 
-@jit
+@jit(apart=True)
 def unpack(tiles, at, first, rows, channel, plane_step, T, s, plan, add, y):
     """Put the rows of the tile (rows, NR) at tiles[at..], numbers first.. of (channel, tap), to the pixels; or add."""
-    noinline()
     VL, NR = lanes(y), strip(y)
     flat = y.reshape(-1)
     for i in range(rows):

@@ -25,7 +25,6 @@ from .microkernel import (
     dot_tile,
     gather_tile,
     lanes,
-    noinline,
     strip,
 )  # fmt: skip
 from .panels import columns
@@ -73,10 +72,9 @@ def _rows(left, right, taps, I, parts, rows, shares):
         _rows_job(left, right, taps, I, parts, piece, g, share, shares, rows[get_thread_id()])
 
 
-@jit
+@jit(apart=True)
 def _rows_job(left, right, taps, I, parts, piece, g, share, shares, rows):
     """One share of the pairs of vectors (tap, channels), summed over one piece of the pixels."""
-    noinline()
     (T, P), (_, blocks, pixels, width), (_, vectors, length, VL) = taps.shape, left.shape, right.shape
     pieces, G, pairs = parts.shape[:3]
     low, high = pairs * share // shares, pairs * (share + 1) // shares
@@ -144,10 +142,9 @@ def _dots(x, u, taps, runs, own_taps, own_runs, parts, blocks, strips):
         _dots_job(x, u, taps, runs, own_taps, own_runs, parts, piece, g, block, blocks, strips)
 
 
-@jit
+@jit(apart=True)
 def _dots_job(x, u, taps, runs, own_taps, own_runs, parts, piece, g, block, blocks, strips):
     """One block of the input channels of group g, summed over one piece of the pixels."""
-    noinline()
     (N, C, I), (_, O, P), (pieces, _, Og, Cg, T), NR = x.shape, u.shape, parts.shape, strip(x)
     total, width = N * P, -(-Cg // blocks)
     all_strips = (total + NR - 1) // NR
