@@ -1,5 +1,7 @@
 """The loader: against PyTorch's, and that a run is the same with any workers and when resumed."""
 
+import gc
+import multiprocessing
 import threading
 import time
 from collections import Counter, namedtuple
@@ -53,13 +55,17 @@ def assert_same(a, b):
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left():
-    before = set(threading.enumerate())
+def no_thread_or_process_is_left():
+    before, processes = set(threading.enumerate()), set(multiprocessing.active_children())
     yield
     left = [t for t in set(threading.enumerate()) - before if t.name.startswith("tinydl-load")]
     for thread in left:
         thread.join(10)  # an abandoned one ends after the item at hand
     assert not [t for t in left if t.is_alive()]
+    gc.collect()  # an iterator in a traceback's frames may keep its workers
+    for process in (started := set(multiprocessing.active_children()) - processes):
+        process.join(10)
+    assert not [p for p in started if p.is_alive()]
 
 
 # ---- batches
