@@ -43,7 +43,7 @@ def forward_and_gradients(lib, function, x, *weights):
     """
     tensors = [t.requires_grad_() for t in (x, *weights) if t.is_floating_point()]
     with lib.no_grad():
-        g = lib.randn(*function(x, *weights).shape)
+        g = lib.randn(function(x, *weights).shape)
 
     def step():
         for t in tensors:

@@ -12,6 +12,7 @@ FAMILIES = {
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "matmul": ("matmul", "linear"),
     "optim": ("adam_update", "sgd_update"),
+    "embedding": ("take_at", "add_at"),
     "norm": (
         *("batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad", "layer_norm", "layer_norm_grad"),
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),

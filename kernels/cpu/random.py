@@ -11,19 +11,21 @@ import numpy as np
 from numba import prange, uint64
 
 from .. import philox as formulas
-from .arrays import FLOATS, plain
+from .arrays import FLOATS, empty, plain
 from .jit import jit
 
-CHUNK = 4096  # elements in a job
+LANES = 32  # blocks drawn at once, which become vector code
+GROUP, PAIRS = 4 * LANES, 2 * LANES  # their words, and pairs of these
+CHUNK = 32  # groups in a job
 
 exact = jit(contract=False)  # a * b + c in one rounding would be other bits
-philox, bits53 = exact(formulas.philox), exact(formulas.bits53)
+bits53 = exact(formulas.bits53)
 minus_log, cos_sin = exact(formulas.minus_log), exact(formulas.cos_sin)
 
 
 def philox_bits(x, seed, offset):
     """Raw words, 0 to 2**32 - 1, as int64, of x's shape."""
-    return _filled(_bits, np.empty(x.shape, np.int64), seed, offset)
+    return _filled(_bits, empty(x.shape, np.int64), seed, offset)
 
 
 def philox_uniform(x, seed, offset):
@@ -31,14 +33,14 @@ def philox_uniform(x, seed, offset):
     if x.dtype not in FLOATS:
         return NotImplemented
     fill = _uniform if x.itemsize == 4 else _uniform_double
-    return _filled(fill, np.empty(x.shape, x.dtype), seed, offset)
+    return _filled(fill, empty(x.shape, x.dtype), seed, offset)
 
 
 def philox_normal(x, seed, offset):
     """Standard normal, of x's shape and type: computed in float64 (Box and Muller 1958), rounded."""
     if x.dtype not in FLOATS:
         return NotImplemented
-    return _filled(_normal, np.empty(x.shape, x.dtype), seed, offset)
+    return _filled(_normal, empty(x.shape, x.dtype), seed, offset)
 
 
 def dropout(x, p, seed, offset):
@@ -48,7 +50,7 @@ def dropout(x, p, seed, offset):
     # uniform numbers are multiples of 2**-24: u >= p where their 24 bits are at least this
     threshold = np.uint64(-(-p * 2**24 // 1))
     scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
-    out = np.empty(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     return _filled(_dropout, out, seed, offset, plain(x).reshape(-1), threshold, scale)
 
 
@@ -57,51 +59,82 @@ def _filled(fill, out, seed, offset, *more):
     return out
 
 
+@jit(contract=False)
+def _draw(seed, block, state, words):
+    """The words of LANES blocks: the formula of kernels/philox.py with its rounds outside and the blocks inside."""
+    low, half = uint64(0xFFFFFFFF), uint64(32)
+    for l in range(LANES):
+        state[0, l], state[1, l] = block + uint64(l) & low, block + uint64(l) >> half
+        state[2, l] = state[3, l] = uint64(0)
+    k0, k1 = seed & low, seed >> half
+    for _ in range(10):
+        for l in range(LANES):
+            a = uint64(0xD2511F53) * (state[0, l] & low)
+            b = uint64(0xCD9E8D57) * (state[2, l] & low)
+            state[0, l] = b >> half ^ state[1, l] ^ k0
+            state[2, l] = a >> half ^ state[3, l] ^ k1
+            state[1, l], state[3, l] = b & low, a & low
+        k0, k1 = k0 + uint64(0x9E3779B9) & low, k1 + uint64(0xBB67AE85) & low
+    for l in range(LANES):
+        for j in range(4):
+            words[4 * l + j] = state[j, l]
+
+
+@jit(contract=False)
+def _scratch():
+    return np.empty((4, LANES), np.uint64), np.empty(GROUP, np.uint64)
+
+
 @jit(parallel=True, contract=False)
 def _bits(seed, offset, out):
-    for job in prange(-(-len(out) // CHUNK)):
-        for i in range(job * CHUNK, min((job + 1) * CHUNK, len(out)), 4):
-            words = philox(seed, offset + uint64(i // 4))
-            for j in range(min(4, len(out) - i)):
-                out[i + j] = words[j]
+    for job in prange(-(-len(out) // (GROUP * CHUNK))):
+        state, words = _scratch()
+        for i in range(job * GROUP * CHUNK, min((job + 1) * GROUP * CHUNK, len(out)), GROUP):
+            _draw(seed, offset + uint64(i // 4), state, words)
+            for k in range(min(GROUP, len(out) - i)):
+                out[i + k] = words[k]
 
 
 @jit(parallel=True, contract=False)
 def _uniform(seed, offset, out):
-    for job in prange(-(-len(out) // CHUNK)):
-        for i in range(job * CHUNK, min((job + 1) * CHUNK, len(out)), 4):
-            words = philox(seed, offset + uint64(i // 4))
-            for j in range(min(4, len(out) - i)):
-                out[i + j] = (words[j] >> uint64(8)) * 2.0**-24
+    for job in prange(-(-len(out) // (GROUP * CHUNK))):
+        state, words = _scratch()
+        for i in range(job * GROUP * CHUNK, min((job + 1) * GROUP * CHUNK, len(out)), GROUP):
+            _draw(seed, offset + uint64(i // 4), state, words)
+            for k in range(min(GROUP, len(out) - i)):
+                out[i + k] = (words[k] >> uint64(8)) * 2.0**-24
 
 
 @jit(parallel=True, contract=False)
 def _uniform_double(seed, offset, out):
-    for job in prange(-(-len(out) // CHUNK)):
-        for i in range(job * CHUNK, min((job + 1) * CHUNK, len(out)), 2):
-            words = philox(seed, offset + uint64(i // 2))
-            out[i] = bits53(words[0], words[1]) * 2.0**-53
-            if i + 1 < len(out):
-                out[i + 1] = bits53(words[2], words[3]) * 2.0**-53
+    for job in prange(-(-len(out) // (PAIRS * CHUNK))):
+        state, words = _scratch()
+        for i in range(job * PAIRS * CHUNK, min((job + 1) * PAIRS * CHUNK, len(out)), PAIRS):
+            _draw(seed, offset + uint64(i // 2), state, words)
+            for k in range(min(PAIRS, len(out) - i)):
+                out[i + k] = bits53(words[2 * k], words[2 * k + 1]) * 2.0**-53
 
 
 @jit(parallel=True, contract=False)
 def _normal(seed, offset, out):
-    for job in prange(-(-len(out) // CHUNK)):
-        for i in range(job * CHUNK, min((job + 1) * CHUNK, len(out)), 2):
-            words = philox(seed, offset + uint64(i // 2))
-            radius = np.sqrt(2.0 * minus_log(bits53(words[0], words[1])))
-            c, s = cos_sin(bits53(words[2], words[3]))
-            out[i] = radius * c
-            if i + 1 < len(out):
-                out[i + 1] = radius * s
+    for job in prange(-(-len(out) // (PAIRS * CHUNK))):
+        state, words = _scratch()
+        for i in range(job * PAIRS * CHUNK, min((job + 1) * PAIRS * CHUNK, len(out)), PAIRS):
+            _draw(seed, offset + uint64(i // 2), state, words)
+            for k in range(0, min(PAIRS, len(out) - i), 2):
+                radius = np.sqrt(2.0 * minus_log(bits53(words[2 * k], words[2 * k + 1])))
+                c, s = cos_sin(bits53(words[2 * k + 2], words[2 * k + 3]))
+                out[i + k] = radius * c
+                if i + k + 1 < len(out):
+                    out[i + k + 1] = radius * s
 
 
 @jit(parallel=True, contract=False)
 def _dropout(seed, offset, x, threshold, scale, out):
-    for job in prange(-(-len(out) // CHUNK)):
-        for i in range(job * CHUNK, min((job + 1) * CHUNK, len(out)), 4):
-            words = philox(seed, offset + uint64(i // 4))
-            for j in range(min(4, len(out) - i)):
-                keep = words[j] >> uint64(8) >= threshold
-                out[i + j] = x[i + j] * scale if keep else x.dtype.type(0)
+    for job in prange(-(-len(out) // (GROUP * CHUNK))):
+        state, words = _scratch()
+        for i in range(job * GROUP * CHUNK, min((job + 1) * GROUP * CHUNK, len(out)), GROUP):
+            _draw(seed, offset + uint64(i // 4), state, words)
+            for k in range(min(GROUP, len(out) - i)):
+                keep = words[k] >> uint64(8) >= threshold
+                out[i + k] = x[i + k] * scale if keep else x.dtype.type(0)

@@ -1,0 +1,99 @@
+"""Rows of an array picked by an index, and rows added up where an index says.
+
+The array is (A, V, B) with the index in the middle, the picked rows (A, n, B).  Sums go through the index sorted by
+counting: each row of the result has one thread, which writes it once and adds in the index's order, as the body does.
+"""
+
+from math import prod
+
+import numpy as np
+from numba import prange
+
+from .arrays import FLOATS, empty, plain
+from .jit import jit
+
+SMALLEST = 1 << 14  # elements; below, NumPy is as quick
+JOB = 1 << 12  # elements in a job
+
+
+def take_at(x, indices, dims):
+    """As the operation, for one index: x[:, index]; declines what is small."""
+    if len(indices) != 1 or x.dtype not in FLOATS or not x.flags.carray:
+        return NotImplemented
+    (index,), (dim,) = indices, dims
+    A, V, B = _three(x.shape, dim)
+    if A * index.size * B < SMALLEST or index.min() < -V or index.max() >= V:  # NumPy tells what is wrong
+        return NotImplemented
+    y = empty((*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]), x.dtype)
+    _take(x.reshape(A, V, B), _flat(index), y.reshape(A, index.size, B), _rows_in_job(B))
+    return y
+
+
+def add_at(x, indices, shape, dims):
+    """As the operation, for one index: zeros of `shape` to which the rows of x are added; declines what is small."""
+    if len(indices) != 1 or x.dtype not in FLOATS:
+        return NotImplemented
+    (index,), (dim,) = indices, dims
+    A, V, B = _three(shape, dim)
+    picked = (*shape[:dim], *index.shape, *shape[dim + 1 :])
+    if x.shape != picked or x.size < SMALLEST or not x.flags.c_contiguous:
+        return NotImplemented
+    y = empty(shape, x.dtype)
+    _add(plain(x).reshape(A, index.size, B), *_sorted(_flat(index), V), y.reshape(A, V, B), _rows_in_job(B))
+    return y
+
+
+def _three(shape, dim):
+    return prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])
+
+
+def _flat(index):
+    return plain(index.astype(np.int64, copy=False)).reshape(-1)
+
+
+def _rows_in_job(B):
+    return max(1, JOB // max(B, 1))
+
+
+@jit
+def _sorted(index, V):
+    """Where the places of each value begin, and the places in the order of their values."""
+    begin = np.zeros(V + 1, np.int64)
+    for i in index:
+        begin[i % V + 1] += 1
+    for v in range(V):
+        begin[v + 1] += begin[v]
+    order, free = np.empty(len(index), np.int64), begin.copy()
+    for k in range(len(index)):
+        v = index[k] % V
+        order[free[v]] = k
+        free[v] += 1
+    return begin, order
+
+
+@jit(parallel=True)
+def _take(x, index, y, rows):
+    n = len(index)
+    jobs = (n + rows - 1) // rows
+    for job in prange(len(x) * jobs):
+        a, first = job // jobs, job % jobs * rows
+        for k in range(first, min(first + rows, n)):
+            i = index[k]
+            row = i + x.shape[1] if i < 0 else i
+            for b in range(x.shape[2]):
+                y[a, k, b] = x[a, row, b]
+
+
+@jit(parallel=True)
+def _add(x, begin, order, y, rows):
+    V = y.shape[1]
+    jobs = (V + rows - 1) // rows
+    for job in prange(len(y) * jobs):
+        a, first = job // jobs, job % jobs * rows
+        for v in range(first, min(first + rows, V)):
+            for b in range(y.shape[2]):
+                y[a, v, b] = 0
+            for k in range(begin[v], begin[v + 1]):
+                row = order[k]
+                for b in range(y.shape[2]):
+                    y[a, v, b] += x[a, row, b]
