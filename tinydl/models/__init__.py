@@ -2,8 +2,10 @@
 
 from . import cascade, mtcnn
 from .cascade import detect_faces
+from .dbn import DBN
 from .lenet import LeNet
 from .mtcnn import ONet, PNet, RNet
+from .rbm import RBM
 from .resnet import ResNet, resnet18, resnet34, resnet50
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from .vgg import VGG, vgg11, vgg16

@@ -2,6 +2,16 @@
 
 from .adversarial import Adversarial
 from .callbacks import Checkpoint, EarlyStopping, History, Plots, Progress, Schedule, Validate
+from .energy import (
+    ContrastiveDivergence,
+    Greedy,
+    NextLayer,
+    PersistentContrastiveDivergence,
+    RaiseMomentum,
+    greedy_dbn,
+    hintons_sgd,
+)
+from .estimator import BernoulliRBM
 from .gan_losses import (
     LOSSES,
     R1,
