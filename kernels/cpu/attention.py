@@ -9,7 +9,7 @@ from numba import prange
 
 from .arrays import FLOATS, empty, plain
 from .jit import jit
-from .microkernel import MR, address, noinline, strip
+from .microkernel import MR, address, strip
 from .tiles import add_rows, columns, columns_tile, put_rows, rows_tile
 from .vmath import exp, log
 
@@ -76,10 +76,9 @@ def _forward(q, k, v, masks, which, causal, scale, parts, y, lse):
         _attend(q[h], k[h], v[h], m, causal, scale, low, high, y[h], lse[h])
 
 
-@jit
+@jit(apart=True)
 def _attend(q, k, v, mask, causal, scale, low, high, y, lse):
     """Queries low to high of one head."""
-    noinline()
     S, D, NR = k.shape[0], v.shape[1], strip(q)
     turned, values = _turned(k), _padded(v)
     shares, tile = np.empty((MR, len(turned) * NR), q.dtype), np.empty(MR * NR, q.dtype)
@@ -111,9 +110,8 @@ def _backward(q, k, v, masks, which, causal, scale, lse, g, dq, dk, dv):
         _head_back(q[h], k[h], v[h], m, causal, scale, lse[h], g[h], dq[h], dk[h], dv[h])
 
 
-@jit
+@jit(apart=True)
 def _head_back(q, k, v, mask, causal, scale, lse, g, dq, dk, dv):
-    noinline()
     (L, E), S, NR = q.shape, len(k), strip(q)
     k_turned, v_turned, queries, keys, gs = _turned(k), _turned(v), _padded(q), _padded(k), _padded(g)
     step = len(k_turned) * NR
@@ -139,10 +137,9 @@ def _head_back(q, k, v, mask, causal, scale, lse, g, dq, dk, dv):
         _add_products(last - first, seen, p, gs, first, tile, dv)
 
 
-@jit
+@jit(apart=True)
 def _add_products(depth, seen, weights, right, first, tile, out):
     """out (S, E) += weights[:depth]^T (S, depth) right[first:] (depth, E), in the rows before `seen`."""
-    noinline()
     E, NR = out.shape[1], strip(out)
     for row in range(0, seen, MR):
         n = min(MR, seen - row)
@@ -152,10 +149,9 @@ def _add_products(depth, seen, weights, right, first, tile, out):
             add_rows(out, row * E + e, E, tile, 0, NR, n, columns(out, min(NR, E - e)))
 
 
-@jit
+@jit(apart=True)
 def _scores(q, row, n, turned, mask, causal, scale, S, seen, tile, out, to):
     """out[to:], n rows: scale times the products of rows `row`.. of q with the keys; -inf where nothing is seen."""
-    noinline()
     E, NR = q.shape[1], strip(q)
     for j in range(0, seen, NR):
         rows_tile(n, E, address(q, row * E), E, address(turned, j * E), NR, address(tile, 0))
@@ -172,10 +168,9 @@ def _scores(q, row, n, turned, mask, causal, scale, S, seen, tile, out, to):
                     line[l] = -np.inf
 
 
-@jit
+@jit(apart=True)
 def _most(line, lanes):
     """The largest number (whatever NaN does, the exponentials will show it)."""
-    noinline()
     NR = len(lanes)
     for l in range(NR):
         lanes[l] = line[l]
@@ -189,10 +184,9 @@ def _most(line, lanes):
     return most
 
 
-@jit
+@jit(apart=True)
 def _exp(line, most, lanes):
     """exp(line - most) in place -> its sum, in an order that the number of lanes sets."""
-    noinline()
     for k in range(len(line)):
         line[k] = exp(line[k] - most)
     NR = len(lanes)
@@ -204,10 +198,9 @@ def _exp(line, most, lanes):
     return _total(lanes)
 
 
-@jit
+@jit(apart=True)
 def _softmax_back(p, d, scale, lanes):
     """d = scale * p * (d - sum(p * d)), in place."""
-    noinline()
     NR = len(lanes)
     lanes[:] = 0
     for j in range(0, len(p), NR):
@@ -227,10 +220,9 @@ def _total(lanes):
     return total
 
 
-@jit
+@jit(apart=True)
 def _turned(x):
     """x (n, E) -> (strips, E, NR): the columns of strips are rows of x, or zeros."""
-    noinline()
     (n, E), NR = x.shape, strip(x)
     out = np.zeros(((n + NR - 1) // NR, E, NR), x.dtype)
     for i in range(n):

@@ -16,7 +16,7 @@ from numba import prange
 from .arrays import FLOATS, empty, plain
 from .gemm import pack, product
 from .jit import jit
-from .microkernel import MR, STRIP_BYTES, address, noinline, strip
+from .microkernel import MR, STRIP_BYTES, address, strip
 from .tiles import add_rows, columns, put_rows, rows_tile
 from .vmath import sigmoid, tanh
 
@@ -133,10 +133,9 @@ def _steps(kind, order, strips, bias, inner, acts, before, extra, y, last, last_
             _units(kind, order[t], order[t + 1], u, strips, bias, inner, acts, before, extra, y, last, last_c)
 
 
-@jit
+@jit(apart=True)
 def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, last, last_c):
     """One step of the NR units from u * NR on."""
-    noinline()
     gates, U, H, NR = strips.shape
     begin, size, G = u * NR, MR * NR, gates * H
     masks, tiles = columns(y, min(NR, H - begin)), np.zeros((TILES, size), y.dtype)
@@ -175,9 +174,8 @@ def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, las
             put_rows(last_c, end, H, tiles, 4 * size + stay * NR, NR, n - stay, masks)
 
 
-@jit
+@jit(apart=True)
 def _lstm_cell(tiles, n):
-    noinline()
     i, f, g, o, c, h = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5]
     _sigmoid(i, n)
     _sigmoid(f, n)
@@ -190,9 +188,8 @@ def _lstm_cell(tiles, n):
         h[k] = o[k] * tanh(c[k])
 
 
-@jit
+@jit(apart=True)
 def _gru_cell(tiles, n):
-    noinline()
     r, z, u, x, h = tiles[0], tiles[1], tiles[2], tiles[3], tiles[5]
     _sigmoid(r, n)
     _sigmoid(z, n)
@@ -202,9 +199,8 @@ def _gru_cell(tiles, n):
         h[k] = u[k] + z[k] * (h[k] - u[k])
 
 
-@jit
+@jit(apart=True)
 def _rnn_cell(kind, tiles, n):
-    noinline()
     a, h = tiles[0], tiles[5]
     if kind == TANH:
         for k in range(n):
@@ -234,10 +230,9 @@ def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bi
                 _units_back(kind, order[t - 1], u, acts, before, extra, gy, dh, dc, dx, du, bias, inner)
 
 
-@jit
+@jit(apart=True)
 def _carry(step, u, strips, du, dh):
     """Add to the gradient of NR units of h what the gates of the step give."""
-    noinline()
     (_, K, NR), H = strips.shape, dh.shape[1]
     masks, tile = columns(dh, min(NR, H - u * NR)), np.empty(MR * NR, dh.dtype)
     for low in range(0, step[1], MR):
@@ -247,10 +242,9 @@ def _carry(step, u, strips, du, dh):
         add_rows(dh, low * H + u * NR, H, tile, 0, NR, n, masks)
 
 
-@jit
+@jit(apart=True)
 def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, inner):
     """The gradients of the gates of NR units, from that of their state."""
-    noinline()
     H, G, NR = dh.shape[1], acts.shape[1], strip(dh)
     gates, begin, size = G // H, u * NR, MR * NR
     masks, tiles = columns(dh, min(NR, H - begin)), np.zeros((TILES, size), dh.dtype)
@@ -283,9 +277,8 @@ def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, in
         put_rows(dh, state, H, tiles, 5 * size, NR, n, masks)
 
 
-@jit
+@jit(apart=True)
 def _lstm_back(tiles, n):
-    noinline()
     i, f, g, o, c, dh, dc, t = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5], tiles[6], tiles[7]
     for k in range(n):
         t[k] = tanh(f[k] * c[k] + i[k] * g[k])
@@ -307,9 +300,8 @@ def _lstm_back(tiles, n):
         dc[k], dh[k] = t[k], 0
 
 
-@jit
+@jit(apart=True)
 def _gru_back(tiles, n):
-    noinline()
     r, z, m, u, h, dh, t = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5], tiles[6]
     for k in range(n):
         t[k] = dh[k] * (1 - z[k]) * (1 - m[k] * m[k])
@@ -327,9 +319,8 @@ def _gru_back(tiles, n):
         u[k] = h[k]
 
 
-@jit
+@jit(apart=True)
 def _rnn_back(kind, tiles, n):
-    noinline()
     a, dh = tiles[0], tiles[5]
     if kind == TANH:
         for k in range(n):

@@ -8,7 +8,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 from .jit import jit
-from .microkernel import MR, NV, _n, _Vectors, add_masked, address, lanes, noinline, put_masked
+from .microkernel import MR, NV, _n, _Vectors, add_masked, address, lanes, put_masked
 
 HEIGHTS = range(MR, 0, -3)  # what is left of a matrix fits one of them, or nearly
 
@@ -61,10 +61,9 @@ def columns(x, width):
     return (1 << min(width, VL)) - 1, (1 << max(0, width - VL)) - 1
 
 
-@jit
+@jit(apart=True)
 def put_rows(to, at, to_step, x, start, step, n, masks):
     """n rows of `to`, from number `at` on and to_step apart, are those of x, from `start` on and `step` apart."""
-    noinline()
     VL = lanes(x)
     for r in range(n):
         put_masked(address(to, at + r * to_step), address(x, start + r * step), masks[0])
@@ -72,10 +71,9 @@ def put_rows(to, at, to_step, x, start, step, n, masks):
             put_masked(address(to, at + r * to_step + VL), address(x, start + r * step + VL), masks[1])
 
 
-@jit
+@jit(apart=True)
 def add_rows(to, at, to_step, x, start, step, n, masks):
     """As put_rows, added to what is there."""
-    noinline()
     VL = lanes(x)
     for r in range(n):
         add_masked(address(to, at + r * to_step), address(x, start + r * step), masks[0])
