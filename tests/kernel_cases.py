@@ -18,6 +18,7 @@ ODD_CONVS = [
     (window((23,), (4,), stride=3, padding=2, dilation=2, groups=2), 3, 4, 6),
     (window((7, 7), (7, 7)), 1, 1, 1),
     (window((5, 5), (3, 3), padding=1, groups=5), 2, 5, 5),
+    (window((21, 19), (3, 3), padding=1), 7, 35, 37),
     (window((7, 9), (5, 3), stride=2, padding=1, groups=3), 2, 3, 6),
     (window((9, 17), (3, 3), padding=1), 3, 17, 35),
     (window((31, 29), (2, 2), stride=2), 1, 3, 15),
@@ -47,7 +48,9 @@ CASES["matmul"] += [
     Sample(normal(3, 47, 83), normal(3, 83, 89)),
     Sample(normal(5, 31, 83), normal(83, 107)),
     Sample(normal(601, 600), normal(600, 1)),
+    Sample(normal(300, 600), normal(600, 131)),
 ]
+CASES["linear"] += [Sample(normal(5, 67, 600), normal(131, 600), b) for b in (None, normal(131), normal())]
 CASES["dropout"] += [Sample(normal(n), 0.3, 5, 7) for n in (1, 4099)]
 for kind in ("bits", "uniform", "normal"):
     CASES[f"philox_{kind}"] += [Sample(normal(n), 5, 7) for n in (1, 4099)]

@@ -1,110 +1,184 @@
-"""Products of two large matrices, both packed first: Goto and van de Geijn 2008.
+"""Products of matrices, cut into blocks that the caches hold: Goto and van de Geijn 2008.
 
-Packed operands stand piece by piece, (pieces, K, width), zero where the matrix ends within a piece:
+A job packs what it multiplies, as it goes, and its tiles stand in the result at once:
 
-    panels   width MR: rows of the left operand
-    strips   width NR: columns of the right operand
+    panels   MR or LOW rows of the left operand, term by term: (terms, whole vectors)
+    strips   NR columns of the right operand: (terms, NR)
+
+An operand is packed by copies where its rows (columns) lie beside each other in memory, else by turning blocks over.
 """
 
+from functools import lru_cache
+
 import numpy as np
-from numba import prange
+from numba import get_thread_id, prange
+from numba.extending import register_jitable
 
 from .arrays import empty, plain
-from .jit import jit
-from .microkernel import MR, STRIP_BYTES, address, noinline, outer_tile, strip
+from .jit import get_num_threads, jit
+from .microkernel import (
+    LOW,
+    MR,
+    STRIP_BYTES,
+    address,
+    bounded_tile,
+    copy_masked,
+    lanes,
+    low_tile,
+    panel_width,
+    strip,
+)  # fmt: skip
+from .panels import turn
 
-DEPTH = 1024  # terms of the sums at a time: a strip and PANELS panels of them stay in the second-level cache
-PANELS = 4
-ROWS = 16  # of a matrix that is not turned, in a job of packing
+DEPTH = 2048  # bytes of the terms that are summed at a time, and
+ROWS = 18 * MR  # rows of the left operand: the second-level cache holds them and a strip
+ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
 
 
 def product(a, b, a_turned=False, b_turned=False):
     """a (M, K) times b (K, N) -> (M, N), of one float type; turned: a is given as (K, M), b as (N, K)."""
-    M, N = a.shape[a_turned], b.shape[not b_turned]
-    y = empty((M, N), a.dtype)
-    if not a.size or not b.size:
-        y[...] = 0
+    return products((a.T if a_turned else a)[None], (b.T if b_turned else b)[None])[0]
+
+
+def products(a, b, bias=None):
+    """a (G or 1, M, K) times b (G or 1, K, N), plus bias (N,) if given -> (G, M, N), of one float type."""
+    (G, M, K), N = a.shape, b.shape[2]
+    G = len(b) if G == 1 else G
+    y = empty((G, M, N), a.dtype)
+    if not (y.size and K):
+        y[...] = 0 if bias is None else bias
         return y
-    multiply(pack(a, MR, not a_turned), pack(b, STRIP_BYTES // b.itemsize, b_turned), y)
+    (a, a_turned), (b, b_turned) = _layout(a), _layout(b)
+    begin = np.zeros(STRIP_BYTES // a.itemsize, a.dtype) if bias is None else plain(bias)
+    alone = G * M * K * N <= ALONE
+    threads = 1 if alone else get_num_threads()
+    cuts = (1, 1) if alone else _cuts(G, M, -(-N * a.itemsize // STRIP_BYTES), threads)
+    packed = empty((threads, _room(M, K, a.itemsize)), a.dtype)
+    (_one_thread if alone else _threads)(a, not a_turned, b, b_turned, begin, bias is not None, y, *cuts, packed)
     return y
 
 
+def _layout(x):
+    """x (G, m, n) as memory has it, and whether that is turned: (G, n, m)."""
+    turned = x.swapaxes(1, 2)
+    return (turned, True) if turned.flags.carray and not x.flags.carray else (plain(x), False)
+
+
+def _room(M, K, itemsize):
+    """Numbers in the packed panels and the strip of a job."""
+    panels, width = -(-min(M, ROWS) // MR) + MR, panel_width(itemsize)
+    return min(K, DEPTH // itemsize) * (panels * width + STRIP_BYTES // itemsize)
+
+
+@lru_cache(maxsize=1024)
+def _cuts(G, M, strips, threads):
+    """Into how many parts the rows and the strips of each product are cut: the slowest part costs least."""
+    if G >= 4 * threads or G % threads == 0:
+        return 1, 1
+
+    def cost(rows):
+        columns = threads // rows
+        m, n = -(-M // rows), -(-strips // columns)
+        return m * n + m / 2 + 8 * n  # a strip is packed in the time of 8 rows, two rows in that of a strip
+
+    rows = min(range(1, threads + 1), key=cost)
+    return rows, min(strips, threads // rows)
+
+
+@jit(parallel=True)
+def _threads(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed):
+    for job in prange(len(y) * row_cuts * column_cuts):
+        _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed[get_thread_id()], job)
+
+
+@jit
+def _one_thread(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed):
+    for job in range(len(y) * row_cuts * column_cuts):
+        _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed[0], job)
+
+
+@jit(apart=True)
+def _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed, job):
+    g, m, n = job // (row_cuts * column_cuts), job // column_cuts % row_cuts, job % column_cuts
+    (_, M, N), NR = y.shape, strip(y)
+    strips = (N + NR - 1) // NR
+    low, high = M * m // row_cuts, M * (m + 1) // row_cuts
+    columns = strips * n // column_cuts * NR, min(strips * (n + 1) // column_cuts * NR, N)
+    blocks = (high - low + ROWS - 1) // ROWS
+    for i in range(blocks):
+        rows = low + (high - low) * i // blocks, low + (high - low) * (i + 1) // blocks
+        _block(a, a_lines, b, b_lines, begin, biased, y, g, rows, columns, packed)
+
+
+@jit(apart=True)
+def _block(a, a_lines, b, b_lines, begin, biased, y, g, rows, columns, packed):
+    (_, M, N), NR, VL = y.shape, strip(y), lanes(y)
+    K, width, used = a.shape[1 + a_lines], (MR + VL - 1) // VL * VL, rows[1] - rows[0]
+    panels, tall = heights(used)
+    chunks = (K * y.itemsize + DEPTH - 1) // DEPTH
+    for c in range(chunks):
+        k, depth = K * c // chunks, K * (c + 1) // chunks - K * c // chunks
+        for p in range(panels):
+            r, to = row_of(p, tall), p * depth * width
+            _pack(a, g, a_lines, rows[0] + r, min(MR, used - r), k, depth, packed, to, width)
+        right = panels * depth * width
+        for s in range(columns[0], columns[1], NR):
+            many = min(NR, columns[1] - s)
+            _pack(b, g, b_lines, s, many, k, depth, packed, right, NR)
+            for p in range(panels):
+                r = row_of(p, tall)
+                to = address(y, (g * M + rows[0] + r) * N + s)
+                start, step = (to, N) if c else (address(begin, s if biased else 0), 0)
+                left, mask = address(packed, p * depth * width), (1 << many) - 1
+                if p < tall:
+                    bounded_tile(depth, left, address(packed, right), start, step, to, N, min(MR, used - r), mask)
+                else:
+                    low_tile(depth, left, address(packed, right), start, step, to, N, min(LOW, used - r), mask)
+
+
+@register_jitable
+def heights(rows):
+    """How many panels hold the rows with little waste, and how many of them, the first, have MR rows; others LOW."""
+    best, panels, tall = 1 << 60, 0, 0
+    for low in range(MR):
+        high = max(0, (rows - LOW * low + MR - 1) // MR)
+        cost = high * (MR + 1) + low * (LOW + 1)
+        if cost < best:
+            best, panels, tall = cost, high + low, high
+    return panels, tall
+
+
+@register_jitable
+def row_of(panel, tall):
+    """The row with which a panel begins."""
+    return panel * MR - max(0, panel - tall) * (MR - LOW)
+
+
+@jit(apart=True)
+def _pack(x, g, lines, first, many, k, depth, out, to, width):
+    """out[to:] (depth, width) = terms k.. of the `many` lines from `first` on; x (G, lines, K), or (G, K, lines)."""
+    G, n, step = x.shape
+    start, VL = (g * n * step if G > 1 else 0), lanes(x)
+    if lines:
+        turn(x.reshape(-1), start + first * step + k, step, depth, many, out, to, width)
+        return
+    for j in range(depth):
+        for l in range(0, many, VL):
+            source = start + (k + j) * step + first + l
+            copy_masked(address(out, to + j * width + l), address(x, source), (1 << min(VL, many - l)) - 1)
+
+
 def pack(x, width, turned):
-    """x (K, n), or (n, K) if turned -> (pieces, K, width)."""
+    """x (K, n), or (n, K) if turned -> (pieces, K, width), zero where x ends within a piece."""
     K, n = x.shape[turned], x.shape[not turned]
-    out = empty((-(-n // width), K, width), x.dtype)
-    pack_into(plain(x), turned, out)
+    out = np.zeros((-(-n // width), K, width), x.dtype)
+    _pack_all(plain(x)[None], turned, out)
     return out
 
 
 @jit(parallel=True)
-def pack_into(x, turned, out):
-    # a job reads whole rows of x: of all pieces some terms, or of one piece all terms
-    pieces, K, _ = out.shape
-    jobs = pieces if turned else (K + ROWS - 1) // ROWS
-    for job in prange(jobs):
-        if turned:
-            _turn(x, job, out)
-        else:
-            _cut(x, job * ROWS, min(K, job * ROWS + ROWS), out)
-
-
-@jit
-def _cut(x, low, high, out):
-    """Terms low to high of all pieces of x (K, n)."""
-    noinline()
-    pieces, _, width = out.shape
-    for piece in range(pieces):
-        used = min(width, x.shape[1] - piece * width)
-        for k in range(low, high):
-            to, row = out[piece, k], x[k, piece * width : piece * width + used]
-            for l in range(used):
-                to[l] = row[l]
-            for l in range(used, width):
-                to[l] = 0
-
-
-@jit
-def _turn(x, piece, out):
-    """All terms of one piece of x (n, K), a few lines of the cache at a time."""
-    noinline()
-    _, K, width = out.shape
-    begin = piece * width
-    used, to = min(width, x.shape[0] - begin), out[piece]
-    for k in range(0, K, 16):
-        high = min(k + 16, K)
-        for l in range(used):
-            row = x[begin + l]
-            for j in range(k, high):
-                to[j, l] = row[j]
-        for l in range(used, width):
-            for j in range(k, high):
-                to[j, l] = 0
-
-
-@jit(parallel=True)
-def multiply(panels, strips, y):
-    """y (M, N) = panels (P, K, MR) times strips (S, K, NR)."""
-    blocks = (panels.shape[0] + PANELS - 1) // PANELS
-    cuts = min(strips.shape[0], max(1, 16 // blocks))  # where there are few panels, the strips are shared out too
-    for job in prange(blocks * cuts):
-        p, cut = job // cuts * PANELS, job % cuts
-        low, high = strips.shape[0] * cut // cuts, strips.shape[0] * (cut + 1) // cuts
-        _block(panels, strips, p, min(p + PANELS, panels.shape[0]), low, high, y)
-
-
-@jit
-def _block(panels, strips, first, last, low, high, y):
-    noinline()
-    (M, N), K, NR = y.shape, panels.shape[1], strip(y)
-    tile = np.empty((MR, NR), y.dtype)
-    for k in range(0, K, DEPTH):
-        depth = min(DEPTH, K - k)
-        for s in range(low, high):
-            for p in range(first, last):
-                a, b = address(panels, (p * K + k) * MR), address(strips, (s * K + k) * NR)
-                outer_tile(depth, a, b, address(tile, 0))
-                for i in range(min(MR, M - p * MR)):
-                    row = y[p * MR + i, s * NR : min((s + 1) * NR, N)]
-                    for l in range(len(row)):
-                        row[l] = tile[i, l] if k == 0 else row[l] + tile[i, l]
+def _pack_all(x, lines, out):
+    pieces, K, width = out.shape
+    n = x.shape[2 - lines]
+    for p in prange(pieces):
+        _pack(x, 0, lines, p * width, min(width, n - p * width), 0, K, out.reshape(-1), p * K * width, width)

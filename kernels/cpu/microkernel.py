@@ -5,7 +5,7 @@ runs at the peak of the machine. Everything is one vector register wide, of the 
 
     VL       numbers in a vector (`lanes`)
     NR       numbers in a strip, two vectors: packed operands are stored strip by strip (`strip`)
-    MR       rows of the outer-product tile; DOT, rows and columns of the dot-product tile
+    MR       rows of the outer-product tile, LOW of the low one; DOT, rows and columns of the dot-product tile
 
 The pointers of this file escape bounds checks: callers allocate whole strips and whole tiles.
 """
@@ -21,6 +21,7 @@ VECTOR_BYTES = vector_bytes()
 NV = 2
 # Accumulators, the NV vectors of a row and a broadcast value must fit the registers: 32 or 16 of them.
 MR, DOT = (14, 5) if VECTOR_BYTES == 64 else (6, 3)
+LOW = 8 if MR == 14 else 4
 _INDEX = ir.IntType(64)
 _LANE = ir.IntType(32)
 
@@ -170,13 +171,13 @@ put_masked = intrinsic(_masked_move(add=False))
 add_masked = intrinsic(_masked_move(add=True))
 
 
-def _outer(context, builder, pointer, K, A, step_a, right, C, start=None):
+def _outer(context, builder, pointer, K, A, step_a, right, C, start=None, put=None, rows=MR):
     """c[MR, NR] = start + a[K, MR]^T b[K, NR]; `right(v, k)` loads the NV vectors of row k of b.
 
-    start(v, i, j): what vector j of row i begins with, if not zero.
+    start(v, i, j): what vector j of row i begins with, if not zero; put(v, value, i, j): where it goes, if not to c.
     """
     v = _Vectors(context, builder, pointer)
-    tile = v.accumulators(MR, NV)
+    tile = v.accumulators(rows, NV)
     slots = list(enumerate(sum(tile, [])))
     if start:
         for i, slot in slots:
@@ -186,8 +187,9 @@ def _outer(context, builder, pointer, K, A, step_a, right, C, start=None):
         # one broadcast value at a time: all MR at once would spill the registers
         for i, row in enumerate(tile):
             v.accumulate([row], [v.broadcast(A, builder.add(at_a, _n(i)))], vectors)
-    for i, slot in slots:
-        v.store(builder.load(slot), C, _n(i * v.lanes))
+    put = put or (lambda v, value, i, j: v.store(value, C, _n((i * NV + j) * v.lanes)))
+    for i, slot in reversed(slots):
+        put(v, builder.load(slot), *divmod(i, NV))
     return context.get_dummy_value()
 
 
@@ -223,6 +225,37 @@ def panel_tile(typingctx, K, a, b, bias, c):
         return _outer(context, builder, sig.args[1], K, A, step, right, C, lambda v, i, j: v.broadcast(bias, _n(i)))
 
     return types.void(types.intp, a, b, bias, c), codegen
+
+
+def _bounded_tile(height):
+    def codegen(context, builder, sig, args):
+        K, A, B, S, step_s, C, step_c, rows, mask = args
+        step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
+        last = builder.sub(rows, _n(1))
+
+        def at(v, base, step, i, j):
+            row = builder.select(builder.icmp_signed("<", _n(i), last), _n(i), last)
+            bits = builder.lshr(mask, _n(j * v.lanes))
+            return builder.gep(base, [builder.add(builder.mul(row, step), _n(j * v.lanes))]), bits
+
+        def before(v, i, j):
+            return _masked(builder, v, "load", *at(v, S, step_s, i, j), v.zero)
+
+        def put(v, value, i, j):  # rows come from the last to the first: what those past `rows` put is put over
+            _masked(builder, v, "store", *at(v, C, step_c, i, j), value)
+
+        right = _rows_of_strip(builder, B)
+        return _outer(context, builder, sig.args[1], K, A, step, right, C, before, put, height)
+
+    def typed(typingctx, K, a, b, start, step_start, c, step_c, rows, mask):
+        return types.void(types.intp, a, b, start, types.intp, c, types.intp, types.intp, types.int64), codegen
+
+    return intrinsic(typed)
+
+
+# c[:rows, :NR] = start + a[K, :MR or :LOW]^T b[K, NR], in the columns whose bit of the mask is set; rows of c, and of
+# start, are a step apart; the rows of a are whole vectors
+bounded_tile, low_tile = _bounded_tile(MR), _bounded_tile(LOW)
 
 
 @intrinsic
