@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -78,6 +79,8 @@ def _explain(op, arrays, e):
     shapes = [tuple(a.shape) for a in arrays if hasattr(a, "shape")]
     if "broadcast" in str(e):
         return f"shapes {' and '.join(map(str, shapes))} do not broadcast: sizes must be equal, or one of them 1"
+    if re.search("too (big|large)|Maximum allowed", str(e)):  # NumPy's words
+        return f"shapes {' and '.join(map(str, shapes))} give more elements than memory can have; are the sizes right?"
     return f"{e} (shapes {', '.join(map(str, shapes))})"
 
 

@@ -6,6 +6,7 @@ import operator
 
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
+from .creation import check_count
 from .elementwise import clone, logical_xor
 from .joining import cat
 from .parts import diagonal_, narrow
@@ -62,6 +63,7 @@ def repeat(x: Tensor, *repeats) -> Tensor:
             f"repeat: expected a number of at least 0 for each dimension of {tuple(x.shape)}, got {repeats}"
         )
     sizes = (1,) * lead + x.array.shape
+    check_count("repeat", tuple(n * size for n, size in zip(repeats, sizes)))
     apart = reshape_(x, tuple(n for size in sizes for n in (1, size)))
     repeated = expand_(apart, tuple(n for pair in zip(repeats, sizes) for n in pair))
     y = reshape_(repeated, tuple(n * size for n, size in zip(repeats, sizes)))

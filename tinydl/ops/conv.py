@@ -130,7 +130,7 @@ def _window(name, n, size, stride, padding, dilation, groups, image):
             f"with padding {padding}"
         )
     out = tuple((i + 2 * p - r) // s + 1 for i, p, r, s in zip(image, padding, reach, stride))
-    return Window(size, stride, padding, dilation, groups, image, out)
+    return Window(size, stride, padding, dilation, groups, image, out).countable(name)
 
 
 @lru_cache(maxsize=256)
@@ -151,7 +151,7 @@ def _window_transpose(name, n, size, stride, padding, output_padding, dilation, 
     )
     if min(image) < 1:
         raise RuntimeError(f"{name}: input {out} gives an output of size {image}; use less padding ({padding})")
-    return Window(size, stride, padding, dilation, groups, image, out)
+    return Window(size, stride, padding, dilation, groups, image, out).countable(name)
 
 
 def _check(name, n, input, weight, bias, groups, transposed):

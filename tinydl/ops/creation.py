@@ -91,6 +91,14 @@ def from_dlpack(ext_tensor) -> Tensor:
     return wrap(array)
 
 
+def check_count(name: str, shape: tuple) -> tuple:
+    """`shape`, unless its elements cannot be addressed.  RuntimeError, before anything overflows."""
+    count = math.prod(n for n in shape if n)  # where one size is 0, NumPy counts the others
+    if count >= (2**44 if 0 not in shape else 2**59):
+        raise RuntimeError(f"{name}: {shape} has {count:.2g} elements, more than memory can; are the sizes right?")
+    return shape
+
+
 def _shape(name, size):
     """The sizes given as separate numbers or as one sequence."""
     if len(size) == 1 and not hasattr(size[0], "__index__"):
@@ -101,11 +109,7 @@ def _shape(name, size):
         raise TypeError(f"{name}: sizes must be integers, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: sizes must not be negative, got {shape}")
-    if math.prod(shape) >= 2**59:
-        raise RuntimeError(
-            f"{name}: {shape} has {math.prod(shape):.2g} elements, more than memory can; are sizes right?"
-        )
-    return shape
+    return check_count(name, shape)
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -156,7 +160,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad: b
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
     whole = all(isinstance(v, int) for v in (start, end, step))
     dtype = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
-    count = math.ceil((end - start) / step)
+    (count,) = check_count("arange", (math.ceil((end - start) / step),))
     xp = find_device(device).xp
     kind = "float64" if dtype.kind == "f" or not whole else "int64"
     return _finish((start + xp.arange(count, dtype=kind) * step).astype(dtype), requires_grad)
@@ -167,6 +171,7 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad: bool 
     start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
     if steps < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
+    check_count("linspace", (steps,))
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     values = find_device(device).xp.linspace(start, end, steps, dtype="float64")
     return _finish((values if dtype.kind == "f" else values.astype("float64")).astype(dtype), requires_grad)
@@ -184,6 +189,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad: bool = False) -> T
     m = n if m is None else m
     if n < 0 or m < 0:
         raise RuntimeError(f"eye: sizes must not be negative, got {n} and {m}")
+    check_count("eye", (n, m))
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     return _finish(find_device(device).xp.eye(n, m, dtype=dtype), requires_grad)
 
@@ -191,6 +197,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad: bool = False) -> T
 def _triangle(name, below):
     def indices(row, col, offset=0, *, dtype=dtypes.int64, device=None) -> Tensor:
         xp = find_device(device).xp
+        check_count(name, (row, col))
         i, j = xp.arange(row)[:, None], xp.arange(col)[None, :]
         inside = (j - i <= offset) if below else (j - i >= offset)
         return wrap(xp.stack(xp.nonzero(inside)).astype(dtypes.as_dtype(dtype)))

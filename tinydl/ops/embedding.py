@@ -8,7 +8,7 @@ from ..autograd.engine import Array, equal, op
 from ..autograd.mode import no_grad
 from ..tensor import Tensor
 from . import shape
-from .creation import arange, zeros
+from .creation import arange, check_count, zeros
 from .elementwise import where
 from .picking import check_index, take_at
 
@@ -35,6 +35,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         low, high = input.min().item(), input.max().item()
         if low < 0 or high >= num_classes:
             raise RuntimeError(f"one_hot: classes must lie in [0, {num_classes - 1}], got {low if low < 0 else high}")
+    check_count("one_hot", (*input.shape, num_classes))
     return (input.unsqueeze(-1) == arange(num_classes, device=input.device)).to("int64")
 
 

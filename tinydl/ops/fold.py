@@ -53,7 +53,7 @@ def _window(name, image, size, dilation, padding, stride):
             f"{name}: the kernel {size} with dilation {dilation} is larger than the image {image} "
             f"with padding {padding}"
         )
-    return Window(size, stride, padding, dilation, 1, image, out)
+    return Window(size, stride, padding, dilation, 1, image, out).countable(name)
 
 
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
 from . import shape
+from .creation import check_count
 
 
 # <pad(x), g> = <x, crop(g)>, and to crop is to pad by a negative width: a family of one.
@@ -76,6 +77,7 @@ def pad(input: Tensor, pad, mode: str = "constant", value: float | None = None) 
     pairs += [widths[2 * i : 2 * i + 2] for i in reversed(range(count))]
     if any(n + a + b < 0 for n, (a, b) in zip(input.shape, pairs)):
         raise RuntimeError(f"pad: {widths} crops more than shape {tuple(input.shape)} has")
+    check_count("pad", tuple(n + a + b for n, (a, b) in zip(input.shape, pairs)))
     if mode == "constant":
         return constant_pad(input, tuple(pairs), 0 if value is None else value)
     if mode not in _EDGES:

@@ -8,7 +8,14 @@ from math import prod
 from ..tensor import Tensor
 from . import pool_pairs as pairs
 from .activation import relu
+from .creation import check_count
 from .window import Bins, Window, batched, check_input, hashable, ints
+
+
+def _meets(span, n):
+    """Whether any of a range of positions lies in [0, n)."""
+    first = span.start if span.start >= 0 else span.start % span.step
+    return first < min(n, span.stop)
 
 
 @lru_cache(maxsize=256)
@@ -33,9 +40,9 @@ def _window(name, n, image, size, stride, padding, dilation, ceil_mode):
             f"{name}: the kernel {size} with dilation {dilation} is larger than the image {image} "
             f"with padding {padding}"
         )
-    window = Window(size, stride, padding, dilation, 1, image, tuple(out))
+    window = Window(size, stride, padding, dilation, 1, image, tuple(out)).countable(name)
     for d, i in enumerate(image):
-        if not all(any(0 <= k < i for k in span) for span in window.spans(d)):
+        if not all(_meets(span, i) for span in window.spans(d)):
             raise RuntimeError(
                 f"{name}: kernel_size {size} with dilation {dilation} and padding {padding} leaves "
                 f"a window without any of the image {image}"
@@ -252,6 +259,7 @@ def _max_unpool(name, n, input, indices, size, stride, padding, output_size):
             raise ValueError(f"{name}: output_size {plane} is not within the stride {stride} of {natural}")
     if min(plane) < 1:
         raise RuntimeError(f"{name}: the output would have size {plane}; use less padding {padding}")
+    check_count(name, plane)
     if indices.numel() and indices.device.type == "cpu":  # reading back would stop a GPU
         low, high = indices.min().item(), indices.max().item()
         if low < 0 or high >= prod(plane):

@@ -9,7 +9,7 @@ import math
 
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
-from .creation import arange
+from .creation import arange, check_count
 from .elementwise import abs, clamp, floor, sinc, where
 
 
@@ -158,11 +158,14 @@ def interpolate(
         new = [n.__index__() for n in _sizes("size", size, input)]
     else:
         factors = _sizes("scale_factor", scale_factor, input)
+        if not all(map(math.isfinite, factors)):
+            raise ValueError(f"interpolate: scale_factor must be finite, got {scale_factor}")
         new = [math.floor(n * f) for n, f in zip(old, factors)]
         if recompute_scale_factor or mode == "area":
             factors = None
     if min((*old, *new), default=1) <= 0:
         raise RuntimeError(f"interpolate: sizes must be positive, got {tuple(old)} -> {tuple(new)}")
+    check_count("interpolate", (*input.shape[:2], *new))
     if mode == "area":
         from . import pool
 

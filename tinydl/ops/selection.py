@@ -143,6 +143,7 @@ def repeat_interleave(x: Tensor, repeats=None, dim: int | None = None, *, output
     host = [host] * n if not counts.ndim else host * n if len(host) == 1 else host
     if any(count < 0 for count in host):
         raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {min(host)}")
+    creation.check_count("repeat_interleave", (sum(host),))
     if output_size is not None and sum(host) != output_size:
         raise RuntimeError(f"repeat_interleave: {sum(host)} parts, but output_size is {output_size}")
     xp = x.device.xp

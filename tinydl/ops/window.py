@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
+from .creation import check_count
+
 
 class Window(NamedTuple):
     """A window on n dimensions, as sizes of n ints each; `image` and `out` are the planes.
@@ -32,6 +34,12 @@ class Window(NamedTuple):
             (p, max(0, (o - 1) * s + r * (k - 1) + 1 - p - i))
             for k, s, p, r, i, o in zip(self.size, self.stride, self.padding, self.dilation, self.image, self.out)
         ]
+
+    def countable(self, name: str) -> Window:
+        """Itself.  RuntimeError where the padded image or the output has more pixels than memory can have."""
+        check_count(name, tuple(n + sum(around) for n, around in zip(self.image, self.padded())))
+        check_count(name, self.out)
+        return self
 
     def reads(self):
         """For each tap its index in the window, and the slices of the padded image under it."""
