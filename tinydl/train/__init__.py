@@ -29,5 +29,17 @@ from .gan_losses import (
 )
 from .gan_tricks import HistoricalAverage, InstanceNoise, Replay, Trick
 from .loop import EVENTS, Callback, Stop, Trainer
+from .reconstruct import (
+    Contractive,
+    GaussianNoise,
+    Masking,
+    Reconstruct,
+    SaltAndPepper,
+    Sparse,
+    Variational,
+    greedy_autoencoder,
+    jacobian_norm,
+    sigmoid_jacobian_norm,
+)
 from .steps import Classify, Step, evaluate, minimize, predict
 from .unrolled import Unrolled
