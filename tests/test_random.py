@@ -270,3 +270,51 @@ def test_dropout_in_place_and_refusals():
         F.dropout(x, 1.5)
     with pytest.raises(RuntimeError, match="dropout2d: expected 3 or 4 dimensions, got shape"):
         F.dropout2d(x)
+
+
+# ---------------------------------------------------------------- a generator of one's own
+X, P = tinydl.zeros(7, 9), tinydl.full((7, 9), 0.4)
+DRAWING = {
+    "rand": lambda g: tinydl.rand(9, generator=g),
+    "randn": lambda g: tinydl.randn(9, generator=g),
+    "rand_like": lambda g: tinydl.rand_like(X, generator=g),
+    "randn_like": lambda g: tinydl.randn_like(X, generator=g),
+    "randint": lambda g: tinydl.randint(99, (9,), generator=g),
+    "randint_like": lambda g: tinydl.randint_like(X, 99, generator=g),
+    "randperm": lambda g: tinydl.randperm(99, generator=g),
+    "normal": lambda g: tinydl.normal(X, P, generator=g),
+    "bernoulli": lambda g: tinydl.bernoulli(P, generator=g),
+    "multinomial": lambda g: tinydl.multinomial(P, 5, generator=g),
+    "dropout": lambda g: F.dropout(P, generator=g),
+    "dropout1d": lambda g: F.dropout1d(P, generator=g),
+    "alpha_dropout": lambda g: F.alpha_dropout(P, training=True, generator=g),
+    "kaiming_uniform_": lambda g: tinydl.nn.init.kaiming_uniform_(tinydl.zeros(5, 6), generator=g),
+    "orthogonal_": lambda g: tinydl.nn.init.orthogonal_(tinydl.zeros(5, 6), generator=g),
+    "sparse_": lambda g: tinydl.nn.init.sparse_(tinydl.zeros(5, 6), 0.5, generator=g),
+    "geometric_": lambda g: tinydl.zeros(9, 9).geometric_(0.2, generator=g),
+    "random_": lambda g: tinydl.zeros(9).random_(99, generator=g),
+} | {
+    name: lambda g, name=name: getattr(tinydl.zeros(9, 9), name)(generator=g)
+    for name in ("uniform_", "normal_", "log_normal_", "exponential_", "cauchy_", "bernoulli_")
+}  # fmt: skip
+
+
+def test_every_function_of_random_numbers_is_listed():
+    from tinydl.ops import random
+
+    public = {
+        n for n, f in vars(random).items() if "generator" in getattr(getattr(f, "__code__", None), "co_varnames", ())
+    }
+    assert {n for n in public if not n.startswith("_")} - {"reserve"} <= set(DRAWING)
+
+
+@pytest.mark.parametrize("draw", DRAWING.values(), ids=list(DRAWING))
+def test_a_generator_alone_decides(draw):
+    """Its state, saved and set again, gives the same numbers; the default one is left as it was."""
+    generator = tinydl.Generator().manual_seed(3)
+    before = tinydl.random.get_rng_state().tolist()
+    state = generator.get_state()
+    first, second = draw(generator).tolist(), draw(generator).tolist()
+    generator.set_state(state)
+    assert draw(generator).tolist() == first != second
+    assert tinydl.random.get_rng_state().tolist() == before

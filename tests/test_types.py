@@ -143,6 +143,35 @@ def test_float32_in_float32_out_gradients_too(name):
         assert all(g is None or g.dtype == tinydl.float32 for g in second)
 
 
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "floor_divide", "remainder", "pow", "fmod"])
+@pytest.mark.parametrize("number", [np.float64(1.5), np.sqrt(2), np.float32(2), np.int64(3)], ids=repr)
+def test_numbers_of_numpy_do_not_widen(name, number):
+    """np.float64 is weak, as a float is; recorded or not, also in place and in gradients."""
+    for recorded in (True, False):
+        x = tinydl.tensor([0.25, 0.5], requires_grad=recorded)
+        with tinydl.set_grad_enabled(recorded):
+            y = getattr(tinydl, name)(x, number)
+        assert y.dtype == tinydl.float32
+        if recorded and y.requires_grad:
+            assert tinydl.autograd.grad(y.sum() * number, x, allow_unused=True)[0].dtype == tinydl.float32
+    assert (number * x).dtype == (number + x).dtype == (number - x).dtype == (number / x).dtype == tinydl.float32
+    x += number
+    assert x.dtype == tinydl.float32
+
+
+@pytest.mark.parametrize(
+    "name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Rprop", "ASGD"]
+)
+def test_rates_of_numpy_do_not_widen(name):
+    w = tinydl.ones(3, requires_grad=True)
+    optimizer = getattr(tinydl.optim, name)([w], lr=np.float64(0.1))
+    for _ in range(2):
+        w.grad = tinydl.ones(3)
+        optimizer.step()
+    assert w.dtype == w.array.dtype == np.float32
+    assert all(v.dtype == np.float32 for v in optimizer.state[w].values())
+
+
 REDUCTIONS = {
     "sum": (0,), "mean": (0,), "var": (0,), "std": (0,), "amax": (0,), "logsumexp": (0,),
     "prod": (0,), "norm": (2, 0), "nansum": (0,), "nanmean": (0,), "cumsum": (0,), "cumprod": (0,),
