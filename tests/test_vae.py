@@ -135,7 +135,7 @@ def independent(train, x):
 
 
 def test_beats_a_model_of_independent_pixels(vae):
-    """By 5 nats of its 27 or so, for 64 bits."""
+    """By 5 nats of its 25, for 64 bits."""
     test = bits(train=False)
     pixels = independent(bits(), test).mean()
     with tinydl.no_grad():
