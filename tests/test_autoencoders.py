@@ -305,7 +305,7 @@ def test_the_chain_of_a_denoiser_comes_to_the_data(seed):
     x = tinydl.tensor(patterns[(rng.random(2000) < 0.3).astype(int)])
     model = Autoencoder(8, 32, 16, code=nn.ReLU)
     step = Reconstruct(model, adam(model), "cross-entropy", corrupt=SaltAndPepper(0.4))
-    learn(step, x, 8)
+    learn(step, x, 25)
     states = array(step.chain(tinydl.rand(300, 8).round(), 150))[100:]
     distance = np.abs(states[..., None, :] - patterns).mean(-1)
     assert (distance.min(-1) < 0.25).mean() > 0.85
