@@ -18,7 +18,8 @@ FAMILIES = {
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
     ),
     "pointwise": (
-        *("add", "sub", "mul", "true_divide", "neg", "abs", "square", "sqrt", "exp", "log", "erf", "tanh", "tanh_slope"),
+        *("add", "sub", "mul", "true_divide", "neg", "abs", "square", "sqrt", "exp", "log", "erf"),
+        *("tanh", "tanh_slope"),
         *("sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope", "leaky_relu"),
         *("leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid", "log_sigmoid_slope"),
         *("silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),
