@@ -19,18 +19,28 @@ SAMPLES = {
     for name, samples in planes.SAMPLES.items()
 }
 SAMPLES |= {
-    "affine": [Sample(X, positive(4, 1), normal(4, 1)), Sample(normal(0, 3), positive(3), normal(3))],
-    "affine_grad": [Sample(X, normal(3, 4, 2), positive(4, 1))],
+    "affine": [
+        Sample(X, positive(4, 1), normal(4, 1)),
+        Sample(normal(0, 3), positive(3), normal(3)),
+        Sample(normal(3, 4, 67), positive(4, 1), normal(4, 1), order=0, kernel=True),
+    ],
+    "affine_grad": [
+        Sample(X, normal(3, 4, 2), positive(4, 1)),
+        Sample(normal(3, 4, 67), normal(3, 4, 67), positive(4, 1), order=0, kernel=True),
+    ],
     "batch_norm": [
-        Sample(X, W, B, 1e-5),
+        Sample(X, W, B, 1e-5, kernel=True),
         Sample(normal(5, 2), None, None, 0.1),
         Sample(normal(2, 4, 2, 2), W, None, 1e-3),
     ],
-    "layer_norm": [Sample(X, normal(4, 2), normal(4, 2), 2, 1e-5), Sample(normal(3, 4), None, None, 1, 1e-5)],
-    "group_norm": [Sample(X, W, B, 2, 1e-5), Sample(normal(2, 4), None, None, 2, 1e-5)],
-    "rms_norm": [Sample(X, normal(4, 2), 2, 1e-5), Sample(normal(3, 4), None, 1, 1e-5)],
+    "layer_norm": [
+        Sample(X, normal(4, 2), normal(4, 2), 2, 1e-5, kernel=True),
+        Sample(normal(3, 4), None, None, 1, 1e-5),
+    ],
+    "group_norm": [Sample(X, W, B, 2, 1e-5, kernel=True), Sample(normal(2, 4), None, None, 2, 1e-5)],
+    "rms_norm": [Sample(X, normal(4, 2), 2, 1e-5, kernel=True), Sample(normal(3, 4), None, 1, 1e-5)],
     "attention": [
-        Sample(normal(2, 3, 2), normal(2, 4, 2), normal(2, 4, 3), None, False, 0.7),
+        Sample(normal(2, 3, 2), normal(2, 4, 2), normal(2, 4, 3), None, False, 0.7, kernel=True),
         Sample(normal(2, 3, 2), normal(2, 4, 2), normal(2, 4, 3), None, True, 0.7),
         Sample(normal(2, 3, 2), normal(2, 4, 2), normal(2, 4, 3), LOOK, False, 0.5),
         Sample(normal(3, 2), normal(4, 2), normal(4, 3), normal(3, 4), False, 0.5),

@@ -15,7 +15,12 @@ WIDE, TALL, BATCH = normal(2, 4), normal(4, 2), normal(2, 3, 3)
 
 SAMPLES = {
     # reductions; reduced dimensions stay with size 1
-    "sum_to": [Sample(normal(2, 3, 4), (3, 1)), Sample(normal(3, 4), ()), Sample(normal(0, 3), (1, 3))],
+    "sum_to": [
+        Sample(normal(2, 3, 4), (3, 1)),
+        Sample(normal(3, 4), ()),
+        Sample(normal(0, 3), (1, 3)),
+        Sample(normal(131, 257), (257,), order=0, kernel=True),
+    ],
     "amax": DISTINCT,
     "amin": DISTINCT,
     "all": [Sample(booleans(3, 4), LAST), Sample(integers(2, 3, 4), BOTH), Sample(normal(0, 3), (0,))],

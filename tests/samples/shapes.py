@@ -57,12 +57,16 @@ SAMPLES = {
         Sample(normal(3, 4, 2), [ROWS, COLS], (0, 1)),
         Sample(normal(3, 2, 4), [ROWS, COLS], (0, 2)),
         Sample(normal(2, 3), [-TWICE], (1,)),
+        Sample(normal(97, 64), [integers(97, 53, 5)], (0,), order=0, kernel=True),
+        Sample(normal(3, 31, 33), [integers(31, 257) - 31], (1,), order=0, kernel=True),
     ],
     "add_at": [
         Sample(normal(2, 2, 4), [ROWS], (3, 4), (0,)),
         Sample(normal(2, 2, 2), [ROWS, COLS], (3, 4, 2), (0, 1)),
         Sample(normal(2, 2, 2), [ROWS, COLS], (3, 2, 4), (0, 2)),
         Sample(normal(2, 3), [-TWICE], (2, 3), (1,)),
+        Sample(normal(53, 5, 64), [integers(97, 53, 5)], (97, 64), (0,), order=0, kernel=True),
+        Sample(normal(3, 257, 33), [integers(31, 257) - 31], (3, 31, 33), (1,), order=0, kernel=True),
     ],
     "put_at": [
         Sample(normal(3, 4), normal(3, 4), [TWICE], (0,)),
@@ -82,11 +86,11 @@ SAMPLES = {
     ],
     # interpolation: two of the old values for each new one; the weights are the geometry's
     "resample": [
-        Sample(normal(2, 3, 2), integers(3, 2, 5), normal(2, 5), 1, fixed=(2,)),
+        Sample(normal(2, 3, 2), integers(3, 2, 5), normal(2, 5), 1, fixed=(2,), kernel=True),
         Sample(normal(4), integers(4, 1, 3), None, 0),
     ],
     "resample_adjoint": [
-        Sample(normal(2, 5, 2), integers(3, 2, 5), normal(2, 5), 1, 3, fixed=(2,)),
+        Sample(normal(2, 5, 2), integers(3, 2, 5), normal(2, 5), 1, 3, fixed=(2,), kernel=True),
         Sample(normal(3), integers(4, 1, 3), None, 0, 4),
     ],
 }
