@@ -72,6 +72,7 @@ MarginRankingLoss(0.3)| 4 4 s4          CosineEmbeddingLoss(0.2)| 4,3 4,3 s4    
 ContrastiveLoss(2.0)| 4,3 4,3 s4        TripletMarginLoss(swap=True)| 3,4 3,4 3,4
 TripletMarginWithDistanceLoss()| 3,4 3,4 3,4    CosineSimilarity()| 2,4 2,4       PairwiseDistance(3.0)| 2,4 2,4
 CTCLoss()| 6,2,4
+MinibatchDiscrimination(3, 2)| 4,3       VirtualBatchNorm1d(3, 2)| 5,3             VirtualBatchNorm2d(2, 2)| 5,2,2,2
 """  # fmt: skip  # noqa: E501
 ENTRIES = [(text, given.split()) for text, given in re.findall(r"([A-Z]\w+\(.*?\))\|([^A-Z]*)", TABLE)]
 
@@ -104,7 +105,16 @@ CALLED = {
     "EmbeddingBag": lambda lib, layer, i, *weights: layer(i, None, *weights),
 }
 # no layers: what holds or describes others
-HOLDERS = {"Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "RNNBase", "RNNCellBase"}
+HOLDERS = {
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "ParameterDict",
+    "ParameterList",
+    "RNNBase",
+    "RNNCellBase",
+    "Referenced",
+}
 
 
 def arrays(given):
@@ -186,7 +196,7 @@ def test_float32_stays_float32(text, given):
 
 
 RANDOM = re.compile("RReLU|.*Dropout")
-OURS = {"Maxout", "MBELoss", "ContrastiveLoss"}
+OURS = {"Maxout", "MBELoss", "ContrastiveLoss", "MinibatchDiscrimination", "VirtualBatchNorm1d", "VirtualBatchNorm2d"}
 # PyTorch cannot differentiate these twice, nor the weights of a bag
 ONCE = {"MultiLabelMarginLoss", "MultiMarginLoss", "Hardsigmoid", "CTCLoss"}
 THEIRS = [e for e in ENTRIES if e[0].split("(")[0] not in OURS | ONCE and e[1] != ["i5:2,3", "2,3"]]

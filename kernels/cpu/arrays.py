@@ -84,7 +84,14 @@ def _count_free():
         return sys.getrefcount(one)
 
 
-_FREE = _count_free()
+def _count_owned():
+    """What getrefcount says of the memory, kept in a list, of one array."""
+    kept = [Memory((1,), np.uint8)]
+    a = np.ndarray(1, np.uint8, kept[0])
+    return sys.getrefcount(a.base)
+
+
+_FREE, _OWNED = _count_free(), _count_owned()
 _pool = Pool()
 _COUNTED = getattr(sys, "_is_gil_enabled", lambda: True)()  # else a count of references says little
 
@@ -109,7 +116,7 @@ def zeros(shape, dtype) -> np.ndarray:
 
 def sole_owner(a: np.ndarray) -> bool:
     """Whether no array that is not a view of `a` shares its memory."""
-    return a.base is None or (type(a.base) is Memory and sys.getrefcount(a.base) <= _FREE + 1)
+    return a.base is None or (type(a.base) is Memory and sys.getrefcount(a.base) <= _OWNED)
 
 
 def empty_cache() -> None:

@@ -1,7 +1,8 @@
 """Attention (ops/attention.py) without its matrix of weights in memory: Dao et al. 2022, FlashAttention.
 
 A job is one head.  Of its weights only a few rows (queries) exist at a time, in the cache; what is kept for the
-gradient is the logarithm of each row's sum, from which the rows are computed again.
+gradient is each row's largest score and sum, from which the rows are computed again.  (Both in one logarithm would be
+rounded where scores are large, and the gradient with it.)
 """
 
 import numpy as np
@@ -11,14 +12,17 @@ from .arrays import FLOATS, empty, plain
 from .jit import jit
 from .microkernel import MR, address, strip
 from .tiles import add_rows, columns, columns_tile, put_rows, rows_tile
-from .vmath import exp, log
+from .vmath import exp
 
 QUERIES = 4 * MR  # whose weights stand in the cache during the backward pass
 JOBS = 16  # that a call is cut into where there are fewer heads
 
 
 def attention(query, key, value, mask, causal, scale):
-    """query (..., L, E), key (..., S, E), value (..., S, D) -> y (..., L, D); lse (heads, L)."""
+    """query (..., L, E), key (..., S, E), value (..., S, D) -> y (..., L, D) and norms (heads, L, 2).
+
+    norms: of each row the largest score, and one over the sum of the exponentials.
+    """
     batch, (L, _), D = query.shape[:-2], query.shape[-2:], value.shape[-1]
     if query.dtype not in FLOATS or not batch == key.shape[:-2] == value.shape[:-2]:
         return NotImplemented
@@ -27,20 +31,20 @@ def attention(query, key, value, mask, causal, scale):
     if mask is not None and not _fits(mask.shape, (*query.shape[:-1], key.shape[-2])):
         return NotImplemented
     q, k, v = map(_heads, (query, key, value))
-    y, lse = empty((len(q), L, D), q.dtype), empty((len(q), L), q.dtype)
+    y, norms = empty((len(q), L, D), q.dtype), empty((len(q), L, 2), q.dtype)
     masks, which = _masks(mask, batch, L, k.shape[1], q.dtype)
-    _forward(q, k, v, masks, which, causal, q.dtype.type(scale), min(-(-JOBS // len(q)), -(-L // MR)), y, lse)
-    return y.reshape(*batch, L, D), lse
+    _forward(q, k, v, masks, which, causal, q.dtype.type(scale), min(-(-JOBS // len(q)), -(-L // MR)), y, norms)
+    return y.reshape(*batch, L, D), norms
 
 
-def attention_grad(g, query, key, value, mask, causal, scale, lse, needed):
+def attention_grad(g, query, key, value, mask, causal, scale, norms, needed):
     """-> the gradients of query, key, value; that of a mask is declined."""
     if needed[3]:
         return NotImplemented
     batch, (q, k, v, g) = query.shape[:-2], map(_heads, (query, key, value, g))
     dq, dk, dv = (empty(t.shape, t.dtype) for t in (q, k, v))
     masks, which = _masks(mask, batch, q.shape[1], k.shape[1], q.dtype)
-    _backward(q, k, v, masks, which, causal, q.dtype.type(scale), lse, g, dq, dk, dv)
+    _backward(q, k, v, masks, which, causal, q.dtype.type(scale), norms, g, dq, dk, dv)
     return dq.reshape(query.shape), dk.reshape(key.shape), dv.reshape(value.shape), None
 
 
@@ -66,18 +70,18 @@ def _masks(mask, batch, L, S, dtype):
 
 
 @jit(parallel=True)
-def _forward(q, k, v, masks, which, causal, scale, parts, y, lse):
+def _forward(q, k, v, masks, which, causal, scale, parts, y, norms):
     L = q.shape[1]
     tiles = (L + MR - 1) // MR
     for job in prange(len(q) * parts):
         h, part = job // parts, job % parts
         m = masks[which[h]] if len(masks) else np.zeros((0, 0), q.dtype)
         low, high = tiles * part // parts * MR, min(L, tiles * (part + 1) // parts * MR)
-        _attend(q[h], k[h], v[h], m, causal, scale, low, high, y[h], lse[h])
+        _attend(q[h], k[h], v[h], m, causal, scale, low, high, y[h], norms[h])
 
 
 @jit(apart=True)
-def _attend(q, k, v, mask, causal, scale, low, high, y, lse):
+def _attend(q, k, v, mask, causal, scale, low, high, y, norms):
     """Queries low to high of one head."""
     S, D, NR = k.shape[0], v.shape[1], strip(q)
     turned, values = _turned(k), _padded(v)
@@ -94,7 +98,8 @@ def _attend(q, k, v, mask, causal, scale, low, high, y, lse):
                 most = 0
             total = _exp(line, most, lanes)
             top[r] = 1 / total if total != 0 or not (causal or len(mask)) else 0
-            lse[row + r] = most + log(total) if total != 0 else np.inf
+            norms[row + r, 0] = most if total != 0 else np.inf
+            norms[row + r, 1] = 1 / total if total != 0 else 0
         for d in range(0, D, NR):
             rows_tile(n, seen, address(shares, 0), shares.shape[1], address(values, d), wide, address(tile, 0))
             for r in range(n):
@@ -104,14 +109,14 @@ def _attend(q, k, v, mask, causal, scale, low, high, y, lse):
 
 
 @jit(parallel=True)
-def _backward(q, k, v, masks, which, causal, scale, lse, g, dq, dk, dv):
+def _backward(q, k, v, masks, which, causal, scale, norms, g, dq, dk, dv):
     for h in prange(len(q)):
         m = masks[which[h]] if len(masks) else np.zeros((0, 0), q.dtype)
-        _head_back(q[h], k[h], v[h], m, causal, scale, lse[h], g[h], dq[h], dk[h], dv[h])
+        _head_back(q[h], k[h], v[h], m, causal, scale, norms[h], g[h], dq[h], dk[h], dv[h])
 
 
 @jit(apart=True)
-def _head_back(q, k, v, mask, causal, scale, lse, g, dq, dk, dv):
+def _head_back(q, k, v, mask, causal, scale, norms, g, dq, dk, dv):
     (L, E), S, NR = q.shape, len(k), strip(q)
     k_turned, v_turned, queries, keys, gs = _turned(k), _turned(v), _padded(q), _padded(k), _padded(g)
     step = len(k_turned) * NR
@@ -127,7 +132,9 @@ def _head_back(q, k, v, mask, causal, scale, lse, g, dq, dk, dv):
             _scores(q, row, n, k_turned, mask, causal, scale, S, seen, tile, p, row - first)
             _scores(g, row, n, v_turned, none, False, q.dtype.type(1), S, seen, tile, ds, row - first)
             for r in range(row - first, row - first + n):
-                _exp(p[r, :width], lse[first + r], lanes)
+                _exp(p[r, :width], norms[first + r, 0], lanes)
+                for l in range(width):
+                    p[r, l] *= norms[first + r, 1]
                 _softmax_back(p[r, :seen], ds[r, :seen], scale, lanes)
             for e in range(0, E, NR):
                 a, b = address(ds, (row - first) * step), address(keys, e)

@@ -125,6 +125,10 @@ def calls() -> dict[str, Call]:
         for layer in (nn.LSTM, nn.GRU, nn.RNN):
             layer(16, 16, dtype=dtype)(ones(4, 2, 16, dtype=dtype))[0].sum().backward()
 
+    def look_up(dtype):
+        rows = tinydl.arange(LARGE // 64) % 100
+        F.embedding(rows, ones(100, 64, dtype=dtype)).sum().backward()
+
     def descend(dtype):
         w = ones(LARGE, dtype=dtype)
         w.grad = tinydl.ones_like(w)
@@ -151,6 +155,7 @@ def calls() -> dict[str, Call]:
         "interpolation": enlarge,
         "attention": attend,
         "recurrent layers": recur,
+        "rows by index": look_up,
         "optimizers": descend,
         "random numbers": draw,
     }

@@ -15,7 +15,7 @@ from .embedding import linear
 from .shape import cat
 
 
-@fused(hidden=("lse",))
+@fused(hidden=("norms",))
 def attention(query: Array, key: Array, value: Array, mask: Array | None, causal, scale):
     """softmax(scale * query key^T + mask) value.  query: (..., L, E), key: (..., S, E), value:
     (..., S, D) -> (..., L, D).
