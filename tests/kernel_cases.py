@@ -75,7 +75,7 @@ for parts in (("rnn", 1, [], 0, 0, ["tanh"]), ("gru", 3, [], 0, 1), ("lstm", 4, 
 for causal, mask in ((False, normal(2, 1, 37, 45)), (True, None)):
     given = normal(2, 3, 37, 9), normal(2, 3, 45, 9), normal(2, 3, 45, 35), mask, causal, 0.3
     CASES["attention"].append(Sample(*given))
-    grad = Sample(normal(2, 3, 37, 35), *given, normal(6, 37), (True, True, True, False))
+    grad = Sample(normal(2, 3, 37, 35), *given, normal(6, 37, 2), (True, True, True, False))
     CASES["attention_grad"].append(grad)
 
 
