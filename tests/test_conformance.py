@@ -43,7 +43,7 @@ def test_pytorchs_own_samples(name, tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=550,
+        timeout=1400,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [row for row in json.loads(report.read_text()) if row["status"] != "skipped"]

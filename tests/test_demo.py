@@ -20,7 +20,7 @@ def demo(*arguments, cwd, wait=True):
     process = subprocess.Popen(command, cwd=cwd, env=environment, **pipes)
     if not wait:
         return process
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
@@ -67,7 +67,7 @@ def test_a_killed_run_resumes_bit_equal(tmp_path):
         process.communicate()
         weights(checkpoint.parent)  # readable at any moment
         process = demo("--resume", "--name", "killed", cwd=tmp_path, wait=False)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     whole, killed = weights(tmp_path / "runs/whole"), weights(checkpoint.parent)
     assert whole.keys() == killed.keys()
@@ -82,7 +82,7 @@ def test_an_interrupted_run_goes_on(tmp_path):
     while not checkpoint.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130 and "Traceback" not in err, err
     assert "to go on: tinydl demo --resume --out runs --name digits-lenet" in err
     code, out, err = demo("--resume", "--out", "runs", "--name", "digits-lenet", cwd=tmp_path)

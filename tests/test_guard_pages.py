@@ -20,7 +20,7 @@ def run(what):
         env=os.environ | {"TINYDL_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=1400,
     )
 
 

@@ -261,7 +261,7 @@ HUGE = {
 }
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", HUGE)
 def test_huge_sizes_are_refused_with_advice(name):
     """By a word of ours, which names the operation: not by NumPy's overflow, nor after a table was made."""
