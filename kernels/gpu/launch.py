@@ -23,6 +23,7 @@ class Backend(NamedTuple):
     """What runs kernels on arrays of one type."""
 
     kind: str  # "cuda" or "cuda-emulated"
+    xp: Any  # the array library
     empty: Callable  # (shape, dtype) -> array
     raw_module: Callable  # as cupy.RawModule
     unwrap: Callable  # an array -> what its kernels take
@@ -47,7 +48,7 @@ def _cupy():
     import cupy
 
     return Backend(
-        "cuda", cupy.empty, cupy.RawModule, lambda a: a, lambda a: a.data.ptr,
+        "cuda", cupy, cupy.empty, cupy.RawModule, lambda a: a, lambda a: a.data.ptr,
         lambda: cupy.cuda.get_current_stream().synchronize(),
     )  # fmt: skip
 
@@ -85,10 +86,10 @@ def launch(source: Source, instance: str, grid, block, *args, shared: int = 0) -
         backend.synchronize()
 
 
-def elementwise(source: Source, instance: str, count: int, *args) -> None:
-    """Launch a kernel whose threads stride over `count` elements; nothing where there are none."""
+def elementwise(source: Source, instance: str, count: int, *args, lanes: int = 1) -> None:
+    """Launch a kernel whose threads stride over `count` elements, `lanes` at a time; nothing where there are none."""
     if count:
-        launch(source, instance, min(-(-count // THREADS), MOST_BLOCKS), THREADS, *args)
+        launch(source, instance, min(-(-count // (THREADS * lanes)), MOST_BLOCKS), THREADS, *args)
 
 
 def _sizes(n):
@@ -115,6 +116,10 @@ def _checked(instance, parameter, a, backend):
 
 
 def _number(instance, name, dtype, value):
+    if dtype.kind == "V":  # a struct: CuPy passes an array of one element by value
+        if getattr(value, "nbytes", 0) != dtype.itemsize:
+            raise LaunchError(f"{instance}: {name} is a struct of {dtype.itemsize} bytes, got {value!r}")
+        return value
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         if not limits.min <= value <= limits.max:
@@ -127,4 +132,4 @@ def index_type(*arrays) -> str:
     return "int" if all(a.size <= _MOST_INT for a in arrays) else "i64"
 
 
-_MOST_INT = 2**31 - 1
+_MOST_INT = 2**31 - 2**28  # a thread's last step goes beyond the end

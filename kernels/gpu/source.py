@@ -35,14 +35,19 @@ class Parameter(NamedTuple):
 class Source:
     """`file` of csrc/; `instances`: the templates' name expressions that exist, e.g. "max_pool<float, int>".
 
-    options: for the compiler.  cooperative: the kernels meet at grid barriers.
+    options: for the compiler.  cooperative: the kernels meet at grid barriers.  structs: those that kernels take by
+    value, by their names in the source, as NumPy's types.
     """
 
     folder = CSRC
     all: list[Source] = []
 
-    def __init__(self, file: str, *instances: str, options: tuple[str, ...] = (), cooperative: bool = False):
+    def __init__(
+        self, file: str, *instances: str, options: tuple[str, ...] = (), cooperative: bool = False,
+        structs: dict[str, np.dtype] | None = None,
+    ):  # fmt: skip
         self.file, self.instances, self.options, self.cooperative = file, instances, options, cooperative
+        self.structs = {name: f"V{dtype.itemsize}" for name, dtype in (structs or {}).items()}
         Source.all.append(self)
 
     @functools.cached_property
@@ -58,7 +63,7 @@ class Source:
         if found is None or instance not in self.instances:
             raise KeyError(f"{self.file}: no instance {instance}; there are {', '.join(self.instances)}")
         names = [p.split()[-1] for p in (found["template"] or "").split(",") if p.strip()]
-        types = dict(zip(names, (a.strip() for a in arguments.split(","))))
+        types = self.structs | dict(zip(names, (a.strip() for a in arguments.split(","))))
         return [_parameter(p, types) for p in found["parameters"].split(",")]
 
 
@@ -76,4 +81,5 @@ def _parameter(text, types):
     """`const T* __restrict__ x` -> Parameter("x", "f4", True, True) with types {"T": "float"}."""
     words = text.replace("__restrict__", " ").replace("*", " * ").split()
     kind = " ".join(w for w in words[:-1] if w not in ("const", "*"))
-    return Parameter(words[-1], TYPES[types.get(kind, kind)], "*" in words, "const" in words)
+    kind = types.get(kind, kind)
+    return Parameter(words[-1], kind if kind[0] == "V" else TYPES[kind], "*" in words, "const" in words)

@@ -128,6 +128,7 @@ class RawKernel:
         # as CuPy: a Python int goes as int64, a float as float64, which is garbage to a float parameter
         a = np.bool_(a) if isinstance(a, bool) else np.int64(a) if type(a) is int else a
         a = np.float64(a) if type(a) is float else a
+        a = a.reshape(())[()] if isinstance(a, np.ndarray) and a.size == 1 else a
         if not isinstance(a, np.generic):
             raise EmulationError(f"{what}: expected a number, got {type(a).__name__}")
         fits = a.itemsize == int(parameter[1:]) if parameter[0] == "V" else _code(a.dtype) == parameter

@@ -1,10 +1,32 @@
-// CPU meanings of the PTX wrappers in common.cuh (documented fragment layouts of mma.m16n8k8; cp.async lands
-// only at its wait).
+// CPU meanings of the PTX wrappers in mma.cuh: documented fragment layouts of mma; cp.async lands only at its wait.
 #pragma once
 #include <deque>
 #include <set>
 namespace emu {
 static std::set<unsigned> unfenced;
+
+// d += a b, all three spread over the warp: element i of a lane is row g + 8 (i & 1), words of k at t + 4 (i >> 1),
+// with g = lane / 4, t = lane % 4; of b, row t + 4 i of k, column g; of d, row g + 8 (i >> 1), column 2 t + (i & 1).
+// WORDS of k are multiplied by dot(word of a, word of b).
+template <int WORDS, class D, int ND, class W, int NA, int NB, class Dot>
+static inline void multiply(D (&d)[ND], const W (&a)[NA], const W (&b)[NB], Dot dot) {
+  struct Fragments {
+    W a[NA], b[NB];
+  } mine;
+  std::memcpy(mine.a, a, sizeof a);
+  std::memcpy(mine.b, b, sizeof b);
+  Warp& w = exchange(~0u, mine, -3);
+  Fragments all[32];
+  for (int l = 0; l < 32; l++) all[l] = peek<Fragments>(w, l);
+  int g = lane() >> 2, t = lane() & 3;
+  for (int i = 0; i < ND; i++) {
+    int row = g + (i >> 1) * 8, column = t * 2 + (i & 1);
+    D sum = 0;
+    for (int k = 0; k < WORDS; k++)
+      sum += dot(all[(row & 7) * 4 + (k & 3)].a[(row >> 3) + 2 * (k >> 2)], all[column * 4 + (k & 3)].b[k >> 2]);
+    d[i] += sum;
+  }
+}
 }  // namespace emu
 static inline unsigned to_tf32(float f) {
   unsigned u = __float_as_uint(f);
@@ -12,28 +34,29 @@ static inline unsigned to_tf32(float f) {
   return (u + 0x1000) & 0xFFFFE000u;
 }  // rna: ties away
 static inline void mma_m16n8k8_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  struct F {
-    unsigned a[4], b[2];
-  } f;
-  std::memcpy(f.a, a, 16);
-  std::memcpy(f.b, b, 8);
-  emu::Warp& w = emu::exchange(~0u, f, -3);
-  int l = emu::lane(), g = l >> 2, t = l & 3;
-  for (int i = 0; i < 4; i++) {
-    int row = g + (i >> 1) * 8, col = t * 2 + (i & 1);
-    float s = 0;
-    for (int k = 0; k < 8; k++) {
-      F fa = emu::peek<F>(w, (row & 7) * 4 + (k & 3)), fb = emu::peek<F>(w, col * 4 + (k & 3));
-      s += __uint_as_float(fa.a[(row >> 3) + 2 * (k >> 2)] & 0xFFFFE000u) *
-           __uint_as_float(fb.b[k >> 2] & 0xFFFFE000u);  // the unit drops the low 13 bits
-    }
-    d[i] += s;
-  }
+  emu::multiply<8>(d, a, b, [](unsigned x, unsigned y) {  // the unit drops the low 13 bits
+    return __uint_as_float(x & 0xFFFFE000u) * __uint_as_float(y & 0xFFFFE000u);
+  });
+}
+static inline float emu_half(unsigned bits) {
+  unsigned short low = (unsigned short)bits;
+  _Float16 h;
+  std::memcpy(&h, &low, 2);
+  return (float)h;
+}
+static inline void mma_m16n8k16_f16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  emu::multiply<8>(d, a, b, [](unsigned x, unsigned y) {
+    return emu_half(x) * emu_half(y) + emu_half(x >> 16) * emu_half(y >> 16);
+  });
+}
+static inline void mma_m8n8k4_f64(double (&d)[2], const double (&a)[1], const double (&b)[1]) {
+  emu::multiply<4>(d, a, b, [](double x, double y) { return x * y; });
 }
 namespace emu {
 struct Copy {
   char* s;
   const char* g;
+  int bytes;
   bool v;
 };
 struct Pending {
@@ -47,13 +70,14 @@ static inline Pending& pending() {
   return pend[t];
 }
 }  // namespace emu
-static inline void cp_async16(void* s, const void* g, bool v) {
-  if ((uintptr_t)s % 16 || (v && (uintptr_t)g % 16)) {
-    raise(SIGILL);
-  }
-  std::memset(s, 0xFF, 16);  // NaN until the wait: an early read shows
-  emu::pending().open.push_back({(char*)s, (const char*)g, v});
+template <int BYTES>
+static inline void cp_async(void* s, const void* g, bool v) {
+  static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16, "what cp.async can copy");
+  if ((uintptr_t)s % BYTES || (v && (uintptr_t)g % BYTES)) raise(SIGILL);
+  std::memset(s, 0xFF, BYTES);  // NaN until the wait: an early read shows
+  emu::pending().open.push_back({(char*)s, (const char*)g, BYTES, v});
 }
+static inline void cp_async16(void* s, const void* g, bool v) { cp_async<16>(s, g, v); }
 static inline void cp_async_commit() {
   auto& p = emu::pending();
   p.groups.push_back(std::move(p.open));
@@ -65,9 +89,9 @@ static inline void cp_async_wait() {
   while ((int)p.groups.size() > N) {
     for (auto& c : p.groups.front()) {
       if (c.v)
-        std::memcpy(c.s, c.g, 16);
+        std::memcpy(c.s, c.g, c.bytes);
       else
-        std::memset(c.s, 0, 16);
+        std::memset(c.s, 0, c.bytes);
     }
     if (!p.groups.front().empty()) emu::unfenced.insert(threadIdx.x);
     p.groups.pop_front();
