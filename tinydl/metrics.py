@@ -110,6 +110,31 @@ def f1(prediction, target, num_classes: int | None = None, average=None):
     return _average("f1", average, matrix, _rates(matrix)[2])[0]
 
 
+def purity(clusters, target) -> float:
+    """Share of samples that are of the commonest class in their cluster.  (N,) and (N,) numbers, not negative."""
+    matrix = confusion_matrix(clusters, target)
+    if not matrix.any():
+        raise _no_samples("purity")
+    return float(matrix.max(0).sum() / matrix.sum())
+
+
+def frechet_distance(x, y) -> float:
+    """How far two sets of features are from each other, as normals of their means and covariances.
+
+    x, y: (N, D) and (M, D), N and M at least 2.  |m - n|^2 + trace(A + B - 2 (A B)^(1/2)), 0 for equal moments.
+    (Dowson and Landau 1982; for samples of generators: Heusel et al. 2017)
+    """
+    x, y = (_array(z).astype(np.float64) for z in (x, y))
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
+        raise ValueError(f"frechet_distance: expected features (N, D) and (M, D), got {x.shape} and {y.shape}")
+    A, B = (np.atleast_2d(np.cov(z, rowvar=False)) for z in (x, y))
+    values, vectors = np.linalg.eigh(A)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    # A B has the eigenvalues of root B root, which is symmetric
+    cross = np.sqrt(np.linalg.eigvalsh(root @ B @ root).clip(0)).sum()
+    return float(np.square(x.mean(0) - y.mean(0)).sum() + A.trace() + B.trace() - 2 * cross)
+
+
 class Accuracy:
     """Accuracy over several batches: `update(prediction, target)`, `compute()`, `reset()`."""
 

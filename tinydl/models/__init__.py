@@ -4,6 +4,7 @@ from . import cascade, mtcnn
 from .autoencoder import Autoencoder, ConvAutoencoder, StackedAutoencoder
 from .cascade import detect_faces
 from .dbn import DBN
+from .gan import DCGANDiscriminator, DCGANGenerator
 from .lenet import LeNet
 from .mtcnn import ONet, PNet, RNet
 from .rbm import RBM

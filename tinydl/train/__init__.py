@@ -28,6 +28,7 @@ from .gan_losses import (
     gan_loss,
 )
 from .gan_tricks import HistoricalAverage, InstanceNoise, Replay, Trick
+from .infogan import Codes, InfoGAN
 from .loop import EVENTS, Callback, Stop, Trainer
 from .reconstruct import (
     Contractive,
@@ -41,5 +42,6 @@ from .reconstruct import (
     jacobian_norm,
     sigmoid_jacobian_norm,
 )
+from .semisupervised import SemiSupervised, beside
 from .steps import Classify, Step, evaluate, minimize, predict
 from .unrolled import Unrolled

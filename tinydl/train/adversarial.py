@@ -70,7 +70,7 @@ class Adversarial(Step):
     def learn_discriminator(self, real: Tensor, given: list[Tensor]) -> dict[str, float]:
         """One step up the discriminator's gradient, the generator held."""
         with no_grad():
-            made = self.tricks.fakes(self.generate(len(real), *given), *given)
+            made = self.tricks.fakes(*self.make(len(real), given))
         loss, d_real, d_fake = self.discriminator_loss(self.discriminator, (real, *given), made)
         loss = loss + self.tricks.cost("discriminator", self.discriminator)
         minimize(loss, self.d_optimizer)
@@ -80,8 +80,7 @@ class Adversarial(Step):
     def learn_generator(self, real: Tensor, given: list[Tensor]) -> dict[str, float]:
         """One step down the generator's gradient through the discriminator, which is held."""
         with held(self.discriminator):
-            fake = self.generate(len(real), *given)
-            loss = self.generator_loss(self.discriminator, (real, *given), (fake, *given))
+            loss = self.generator_loss(self.discriminator, (real, *given), self.make(len(real), given))
             loss = loss + self.tricks.cost("generator", self.generator)
             minimize(loss, self.g_optimizer)
         return {"g_loss": loss.item()}
@@ -118,9 +117,9 @@ class Adversarial(Step):
         p = next(iter(self.generator.parameters()))
         return randn(n, *shape, dtype=p.dtype, device=p.device)
 
-    def generate(self, n: int, *given: Tensor) -> Tensor:
-        """Samples of the generator in its present mode, with its graph.  (n, ...)"""
-        return self.generator(self.draw(n), *given)
+    def make(self, n: int, given: list[Tensor]) -> tuple[Tensor, ...]:
+        """Samples of the generator in its present mode, with its graph, and what comes with them.  (n, ...), ..."""
+        return self.generator(self.draw(n), *given), *given
 
     @no_grad()
     def sample(self, n: int, *given: Tensor, z: Tensor | None = None) -> Tensor:

@@ -27,7 +27,7 @@ class Unrolled(Adversarial):
         """One step down the generator's gradient through the discriminator's answers."""
         if not self.unroll:
             return super().learn_generator(real, given)
-        samples, made = (real, *given), (self.generate(len(real), *given), *given)
+        samples, made = (real, *given), self.make(len(real), given)
         later = self.foresee(samples, made)
         loss = self.generator_loss(later, samples, made) + self.tricks.cost("generator", self.generator)
         self.g_optimizer.zero_grad()
