@@ -18,6 +18,7 @@ from . import cudaemu, strict
 
 EMULATED = Backend(
     kind="cuda-emulated",
+    xp=strict.Library(),
     empty=lambda shape, dtype: strict.ndarray(_poisoned(shape, dtype)),
     raw_module=cudaemu.RawModule,
     unwrap=lambda a: a._host,
