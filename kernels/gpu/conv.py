@@ -1,0 +1,168 @@
+"""Convolution and its two adjoints as implicit matrix products on tensor cores (csrc/conv.cu)."""
+
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from .launch import backend_of, elementwise, launch
+from .precision import arithmetic
+from .source import NAMES, Source
+
+GEOMETRY = np.dtype(
+    [(name, "i4") for name in ("images", "groups", "channels", "rows")]
+    + [(name, "i4", 3) for name in ("from", "to", "size", "stride", "padding", "dilation")]
+    + [(name, "i4") for name in ("transposed", "aligned", "plain", "splits")]
+)
+# rows and columns of a block's tile, and of a warp's
+TILES = ((16, 256, 16, 32), (64, 64, 32, 32), (128, 128, 64, 32))
+# arithmetic -> the number that is read, the sum, the number of a word
+ARITHMETIC = {"Tf32": ("float", "float"), "Ieee": ("float", "float"), "Half": ("__half", "float"),
+              "Double": ("double", "double")}  # fmt: skip
+TYPES = tuple(dict.fromkeys(ARITHMETIC.values()))
+STAGES, STEP = 3, 128  # as in mma.cuh: steps that are on their way, bytes of k in each
+MULTIPROCESSORS = 132  # of an H200: what work is cut for.  A constant, so that results are the same everywhere.
+MOST_TAPS = 2048  # their table lies in shared memory
+
+
+def _instance(kernel, name, tile):
+    number, total = ARITHMETIC[name]
+    types = (number, total) if kernel == "conv_weights" else (number,)
+    return f"{kernel}<{', '.join(map(str, (*types, name, *tile)))}>"
+
+
+CONV = Source(
+    "conv.cu",
+    *(_instance(k, name, tile) for k in ("conv_pixels", "conv_weights") for name in ARITHMETIC for tile in TILES),
+    *(f"pack_weights<{number}>" for number, _ in TYPES),
+    *(f"sum_splits<{total}, {number}>" for number, total in TYPES),
+    structs={"Geometry": GEOMETRY},
+)
+
+
+def conv(x, w, b, window):
+    """x (N, C, *image), w (O, C / groups, *size), b (O,) or None -> (N, O, *out)."""
+    return _pixels(x, w, b, window, transposed=False)
+
+
+def conv_transpose(u, w, b, window):
+    """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): the adjoint in x."""
+    return _pixels(u, w, b, window, transposed=True)
+
+
+def conv_weight(x, u, window):
+    """x (N, C, *image), u (N, O, *out) -> (O, C / groups, *size): the adjoint in w."""
+    name, G = arithmetic(x.dtype, "conv"), window.groups
+    if not _served(name, window, x, u):
+        return NotImplemented
+    backend, (number, total) = backend_of(x), ARITHMETIC[name]
+    w = backend.empty((u.shape[1], x.shape[1] // G, *window.size), x.dtype)
+    if not w.size:
+        return w
+    if not (x.size and u.size):
+        w[...] = 0
+        return w
+    x, u = _plain(x), _plain(u)
+    rows, width, pixels = len(w) // G, w.size // len(w), len(x) * prod(window.out)
+    tile = _tile(rows, width, G)
+    steps = -(-pixels * x.itemsize // STEP)
+    grid = -(-rows // tile[0]), -(-width // tile[1])
+    splits = max(1, min(steps // 4, 2 * MULTIPROCESSORS // (prod(grid) * G)))
+    geometry = _geometry(
+        window, False, len(x), x.shape[1] // G, rows,
+        aligned=prod(window.out) * x.itemsize % 16 == 0 and backend.address(u) % 16 == 0, splits=splits,
+    )  # fmt: skip
+    direct = splits == 1 and number == total
+    parts = w if direct else backend.empty((splits, *w.shape), "float32" if total == "float" else "float64")
+    shared = tile[1] * 16 + _stages(tile, x.itemsize, b_deep=True)
+    launch(CONV, _instance("conv_weights", name, tile), (*grid, G * splits), _threads(tile), x, u, parts, geometry,
+           shared=shared)  # fmt: skip
+    if not direct:
+        elementwise(CONV, f"sum_splits<{total}, {number}>", w.size, parts, w, w.size, splits)
+    return w
+
+
+def _pixels(x, w, b, window, transposed):
+    """Either of the two that make an image: `x` is what they read."""
+    name, G = arithmetic(x.dtype, "conv"), window.groups
+    if not _served(name, window, x, w, *([] if b is None else [b])):
+        return NotImplemented
+    to, rows = (window.image, w.shape[1]) if transposed else (window.out, len(w) // G)
+    backend = backend_of(x)
+    y = backend.empty((len(x), rows * G, *to), x.dtype)
+    if not y.size:
+        return y
+    if not (x.size and w.size):
+        y[...] = 0 if b is None else b.reshape(-1, *(1,) * len(to))
+        return y
+    x, w, b = _plain(x), _plain(w), None if b is None else _plain(b)
+    channels, phases = x.shape[1] // G, prod(window.stride) if transposed else 1
+    per_word, taps = 16 // x.itemsize, prod(window.size)
+    plain = taps == 1 == phases and not any(window.padding) and tuple(window.image) == tuple(window.out)
+    plain = plain and set(window.stride) == {1} and prod(to) % per_word == 0 and backend.address(x) % 16 == 0
+    geometry = _geometry(window, transposed, len(x), channels, rows, plain=plain)
+    if transposed or channels * taps % per_word or backend.address(w) % 16:
+        length = taps * -(-channels // per_word) * per_word if transposed else -(-channels * taps // per_word) * per_word
+        packed = backend.empty((G, rows, length), w.dtype)
+        blocks = -(-rows * length // phases // 256)
+        launch(CONV, f"pack_weights<{NAMES[w.dtype.name]}>", (blocks, phases, G), 256, w, packed, geometry)
+        w = packed
+    pixels = len(x) * prod(-(-n // (s if transposed else 1)) for n, s in zip(to, window.stride))
+    tile = _tile(rows, pixels, G * phases)
+    grid = -(-rows // tile[0]) * -(-pixels // tile[1]), 1, G * phases
+    shared = tile[1] * 8 + taps * 16 + _stages(tile, x.itemsize, b_deep=False)
+    launch(CONV, _instance("conv_pixels", name, tile), grid, _threads(tile), x, w, b, y, geometry, shared=shared)
+    return y
+
+
+def _served(name, window, *arrays):
+    """Whether the kernels take these: positions in one image fit an int, the tables fit shared memory."""
+    sizes = [a.size // max(1, len(a)) for a in arrays] + [len(arrays[0]) * prod(window.image), arrays[1].size]
+    phases = window.groups * prod(window.stride)
+    return (
+        name is not None and len({a.dtype for a in arrays}) == 1 and len(window.size) <= 3
+        and prod(window.size) <= MOST_TAPS and max(sizes) < 2**30 and phases < 2**16
+    )  # fmt: skip
+
+
+def _plain(a):
+    return a if a.flags.c_contiguous else a.copy()
+
+
+def _tile(rows, columns, times):
+    """The tile that suits a product of so many rows and columns, made `times` times."""
+    if rows <= 16:
+        return TILES[0]
+    blocks = -(-rows // 128) * -(-columns // 128) * times
+    return TILES[1] if rows <= 64 or blocks < MULTIPROCESSORS else TILES[2]
+
+
+def _threads(tile):
+    return tile[0] // tile[2] * (tile[1] // tile[3]) * 32
+
+
+def _stages(tile, itemsize, b_deep):
+    """Bytes of a block's tiles in shared memory, as mma.cuh lays them out."""
+    word = max(4, itemsize)
+    depth = STEP // word
+    columns = tile[1] * (depth + 4) if b_deep else depth * (tile[1] + (4 if word == 8 else 8))
+    return STAGES * word * (tile[0] * (depth + 4) + columns)
+
+
+@lru_cache(maxsize=1024)
+def _geometry(window, transposed, images, channels, rows, aligned=False, plain=False, splits=1):
+    """The struct that kernels take: three dimensions, those that there are not of size 1."""
+    g, missing = np.zeros(1, GEOMETRY), 3 - len(window.size)
+    read, written = (window.out, window.image) if transposed else (window.image, window.out)
+    for key, sizes, none in (
+        ("from", read, 1), ("to", written, 1), ("size", window.size, 1), ("stride", window.stride, 1),
+        ("padding", window.padding, 0), ("dilation", window.dilation, 1),
+    ):  # fmt: skip
+        g[key] = (none,) * missing + tuple(sizes)
+    for key, value in (
+        ("images", images), ("groups", window.groups), ("channels", channels), ("rows", rows),
+        ("transposed", transposed), ("aligned", aligned), ("plain", plain), ("splits", splits),
+    ):  # fmt: skip
+        g[key] = value
+    g.flags.writeable = False
+    return g
