@@ -166,11 +166,21 @@ def test_a_resumed_run_is_bit_equal(tmp_path, stopped_after):
 
 def test_a_checkpoint_of_another_trainer_is_refused(tmp_path):
     build(Checkpoint(tmp_path)).fit(1)
-    other = build(Checkpoint(tmp_path), Log())
+    other = build(EarlyStopping("loss"), Checkpoint(tmp_path))
     before = parameters(other)
-    with pytest.raises(ValueError, match="the checkpoint has 2 callbacks, this trainer 3"):
-        other.callbacks[1].resume(other)
+    with pytest.raises(ValueError, match=r"the checkpoint has \[.*'Schedule-0'\], this trainer \['Ch.*'EarlyStopping-0', "):
+        other.callbacks[2].resume(other)
     assert all(np.array_equal(a, b) for a, b in zip(before, parameters(other)))
+    without_place = Trainer(other.step, list(other.batches), other.callbacks[0], Checkpoint(tmp_path))
+    with pytest.raises(ValueError, match="place in the batches with a state: the checkpoint has True, this trainer F"):
+        without_place.callbacks[1].resume(without_place)
+
+
+def test_callbacks_without_a_state_may_come_and_go(tmp_path):
+    build(Log(), Checkpoint(tmp_path)).fit(1)
+    other = build(Checkpoint(tmp_path), Progress())
+    other.callbacks[1].resume(other)
+    assert other.epoch == 1
 
 
 def test_progress_shows_what_it_should(capsys):

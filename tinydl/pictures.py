@@ -5,6 +5,7 @@ Matplotlib (extra `plot`) is imported when something is drawn; no window is open
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,14 +30,79 @@ def _array(x) -> np.ndarray:
     return x.numpy(force=True) if isinstance(x, Tensor) else np.asarray(x)
 
 
-def keep(figure, path: str | os.PathLike) -> Path:
-    """Write a figure as PNG, whole or not at all."""
-    import io
-
+def png(figure) -> bytes:
+    """A figure as the content of a PNG file."""
     data = io.BytesIO()
     figure.savefig(data, format="png")
+    return data.getvalue()
+
+
+def keep(figure, path: str | os.PathLike) -> Path:
+    """Write a figure as PNG, whole or not at all."""
+    write_atomically(path, png(figure))
+    return Path(path)
+
+
+# ---------------------------------------------------------------- pixels
+def image_grid(images, columns: int = 8, gap: int = 1) -> np.ndarray:
+    """Images side by side, enlarged to be seen: uint8 (H', W') or (H', W', 3).
+
+    images: (N, H, W), (N, 1, H, W) or (N, 3, H, W) in [0, 1]; what lies beyond is cut off, NaN is black.
+    gap: pixels in between.
+    """
+    images = _channels_last(_array(images))
+    if images.ndim not in (3, 4) or not len(images) or (images.ndim == 4 and images.shape[3] != 3):
+        raise ValueError(f"image_grid: expected images (N, H, W), (N, 1, H, W) or (N, 3, H, W), got {images.shape}")
+    N, H, W = images.shape[:3]
+    columns = max(1, min(columns, N))
+    rows = -(-N // columns)
+    zoom = max(1, round(640 / (columns * (W + gap))))
+    grid = np.full((rows, H + gap, columns, W + gap, *images.shape[3:]), 0.5, np.float32)
+    for i, image in enumerate(np.nan_to_num(images).clip(0, 1)):
+        grid[i // columns, :H, i % columns, :W] = image
+    grid = grid.reshape(rows * (H + gap), columns * (W + gap), *images.shape[3:])[: -gap or None, : -gap or None]
+    return np.rint(255 * grid).astype(np.uint8).repeat(zoom, 0).repeat(zoom, 1)
+
+
+def _channels_last(images):
+    if images.ndim != 4:
+        return images
+    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+
+
+def _pillow():
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError("writing images needs Pillow: pip install 'tinydl[data]'") from None
+    return Image
+
+
+def keep_image(pixels: np.ndarray, path: str | os.PathLike) -> Path:
+    """Write uint8 pixels (H, W) or (H, W, 3) as PNG, whole or not at all."""
+    data = io.BytesIO()
+    _pillow().fromarray(pixels).save(data, "png")
     write_atomically(path, data.getvalue())
     return Path(path)
+
+
+def keep_animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, seconds: float = 6.0) -> Path:
+    """Join PNG files of one size into a GIF of about `seconds`, again and again; the last picture stays longer."""
+    Image = _pillow()
+    frames = []
+    for name in pictures:
+        with Image.open(name) as picture:
+            frames.append(picture.copy())
+    frames = [frame for frame in frames if frame.size == frames[-1].size]
+    each = min(500, max(40, round(1000 * seconds / len(frames))))
+    data = io.BytesIO()
+    durations = [each] * (len(frames) - 1) + [each + 1500]
+    frames[0].save(data, "gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    write_atomically(path, data.getvalue())
+    return Path(path)
+
+
+# ---------------------------------------------------------------- figures
 
 
 def draw_history(history: Sequence[dict], title: str = "Training"):
@@ -60,6 +126,60 @@ def draw_history(history: Sequence[dict], title: str = "Training"):
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
+    return figure
+
+
+def draw_metrics(history: Sequence[dict], steps: Sequence[dict] = (), title: str = ""):
+    """Every metric by epoch, that of held-out data (val_...) beside its own.
+
+    history: rows of epoch and metrics, as Trainer.history; steps: the same of single steps (epoch 2.5), drawn pale.
+    """
+    names = list(dict.fromkeys(k.removeprefix("val_") for row in (*history, *steps) for k in row))
+    names = [name for name in names if name != "epoch"] or ["loss"]
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = _figure(4 * columns, 2.8 * rows + (0.3 if title else 0))
+    figure.suptitle(title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in list(grid.flat)[len(names) :]:
+        axes.axis("off")
+    for axes, name in zip(grid.flat, names):
+        axes.set(title=name, xlabel="epoch")
+        axes.grid(alpha=0.3)
+        for rows, key, label, style in (
+            (steps, name, "steps", {"color": _INK, "alpha": 0.3, "linewidth": 0.8}),
+            (history, name, "training", {"color": _INK, "marker": "o", "markersize": 3}),
+            (history, f"val_{name}", "held out", {"color": _PALE, "marker": "o", "markersize": 3}),
+        ):
+            points = [(row["epoch"], row[key]) for row in rows if key in row]
+            if points:
+                axes.plot(*zip(*points), label=label, **style)
+        if any(f"val_{name}" in row for row in history):
+            axes.legend()
+    return figure
+
+
+def draw_layers(rows: Sequence[dict], title: str = "Layers by epoch"):
+    """What train.Statistics found, as maps of layers by epochs: zeros and deviations of outputs, sizes of gradients."""
+    layers, epochs = (list(dict.fromkeys(row[k] for row in rows)) for k in ("layer", "epoch"))
+    kinds = {"zeros": "share of zeros", "deviation": "deviation of outputs", "gradient": "gradient", "weight": "weight"}
+    figure = _figure(12, 1.4 + 0.28 * len(layers))
+    figure.suptitle(title)
+    all_axes = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    for axes, (kind, label) in zip(all_axes, kinds.items()):
+        table = np.full((len(layers), len(epochs)), np.nan)
+        for row in rows:
+            table[layers.index(row["layer"]), epochs.index(row["epoch"])] = row.get(kind, np.nan)
+        if kind == "zeros":
+            shown = axes.imshow(100 * table, cmap="magma", vmin=0, vmax=100, aspect="auto")
+        else:
+            with np.errstate(divide="ignore"):
+                shown = axes.imshow(np.log10(table), cmap="viridis", aspect="auto")
+        figure.colorbar(shown, ax=axes, label="%" if kind == "zeros" else "log10 of root mean square")
+        axes.set(title=label, xlabel="epoch")
+        axes.set_yticks(range(len(layers)), layers, fontsize=7)
+        marks = range(0, len(epochs), max(1, len(epochs) // 5))
+        axes.set_xticks(marks, [epochs[i] for i in marks])
     return figure
 
 
@@ -100,9 +220,7 @@ def draw_confusion(matrix, classes: Sequence[str] | None = None, title: str = "C
 
 def draw_images(images, captions: Sequence[str] = (), columns: int = 8, title: str = ""):
     """A grid of images with captions.  images: (N, H, W), (N, 1, H, W) or (N, 3, H, W)."""
-    images = _array(images)
-    if images.ndim == 4:
-        images = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+    images = _channels_last(_array(images))
     columns = max(1, min(columns, len(images)))
     rows = max(1, -(-len(images) // columns))
     figure = _figure(1.25 * columns, (1.55 if captions else 1.25) * rows + (0.4 if title else 0))

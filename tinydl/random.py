@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .ops.generator import Generator, default_generator, manual_seed
+from .ops.generator import Generator, default_generator, default_generators, manual_seed
 from .tensor import Tensor
 
 __all__ = [
@@ -38,10 +38,10 @@ def set_rng_state(state: Tensor) -> None:
 
 @contextmanager
 def fork_rng(devices=None, enabled: bool = True) -> Iterator[None]:
-    """Inside, draws from the CPU's default generator leave no trace: its state is restored after."""
-    state = get_rng_state()
+    """Inside, draws from the default generators leave no trace: their states are restored after."""
+    states = [(generator, generator.get_state()) for generator in default_generators()]
     try:
         yield
     finally:
-        if enabled:
-            set_rng_state(state)
+        for generator, state in states if enabled else ():
+            generator.set_state(state)

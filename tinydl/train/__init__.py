@@ -1,7 +1,21 @@
 """Training: one loop, a step for each family of models, callbacks for all that surrounds them."""
 
 from .adversarial import Adversarial
-from .callbacks import Checkpoint, EarlyStopping, History, Plots, Progress, Schedule, Validate
+from .callbacks import (
+    Average,
+    Checkpoint,
+    EarlyStopping,
+    History,
+    LivePlots,
+    NaNGuard,
+    Plots,
+    Progress,
+    SampleGrid,
+    Schedule,
+    Statistics,
+    TensorBoard,
+    Validate,
+)
 from .energy import (
     ContrastiveDivergence,
     Greedy,

@@ -75,35 +75,6 @@ class Sampled(Step):
             self.rbm.hbias.grad.add_(activity - self.sparsity, alpha=self.sparsity_cost)
         self.optimizer.step()
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that decides how learning goes on."""
-        own = {name: value.clone() for name, value in self.kept.items()}
-        if self.generator is not None:
-            own["generator"] = self.generator.get_state()
-        return super().state_dict() | {"own": own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there; ValueError if it is of other parts."""
-        own = dict(state["own"])
-        random = own.pop("generator", None)
-        if set(own) != set(self.kept) or (random is None) != (self.generator is None):
-            raise ValueError(
-                f"{type(self).__name__}.load_state_dict: the state has {sorted(state['own'])}, this step "
-                f"{sorted([*self.kept, *(['generator'] if self.generator else [])])}"
-            )
-        for name, value in own.items():
-            if value.shape != self.kept[name].shape:
-                raise ValueError(
-                    f"{type(self).__name__}.load_state_dict: {name} has shape {tuple(value.shape)}, "
-                    f"here {tuple(self.kept[name].shape)}"
-                )
-        super().load_state_dict({name: value for name, value in state.items() if name != "own"})
-        with no_grad():
-            for name, value in own.items():
-                self.kept[name].copy_(value)
-        if random is not None:
-            self.generator.set_state(random)
-
 
 class ContrastiveDivergence(Sampled):
     """CD-k (Hinton 2002): the sample is where the data are after k steps of Gibbs sampling.
@@ -191,12 +162,6 @@ class Greedy(Step):
         for step, saved in zip(self.steps, state["steps"]):
             step.load_state_dict(saved)
         self.layer = state["layer"]
-
-    def to(self, device) -> Greedy:
-        """Move the models to a device (before the optimizers are made)."""
-        for step in self.steps:
-            step.to(device)
-        return self
 
 
 class NextLayer(Callback):

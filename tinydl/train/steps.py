@@ -8,40 +8,79 @@ from typing import Any
 from .. import metrics
 from ..autograd import no_grad
 from ..nn import functional as F
-from ..nn.module import evaluating
+from ..nn.module import Module, evaluating
+from ..ops.generator import Generator
 from ..tensor import Tensor
 from .loop import Means, batch_length
 
 
 class Step:
-    """Base of steps.  Models, optimizers and schedulers are attributes, and make up `state_dict()`."""
+    """Base of steps.  Its attributes make up `state_dict()`: models, optimizers, schedulers, random generators,
+    tensors, and lists and dicts of them.  Of plain numbers that change a step keeps account itself.
+    """
 
     def __call__(self, batch) -> dict[str, float]:
         raise NotImplementedError(f"{type(self).__name__} needs __call__(self, batch)")
 
-    def _parts(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if hasattr(v, "state_dict")}
-
     def state_dict(self) -> dict[str, Any]:
         """The states of all attributes that have one."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
+        return state_of(vars(self)) or {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Give the attributes their states back; ValueError if there are others."""
-        parts = self._parts()
-        if set(parts) != set(state):
-            raise ValueError(
-                f"{type(self).__name__}.load_state_dict: expected states of {sorted(parts)}, got {sorted(state)}"
-            )
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+        restore(vars(self), state, type(self).__name__)
 
     def to(self, device) -> Step:
         """Move the models to a device (before the optimizers are made)."""
-        for part in self._parts().values():
-            if hasattr(part, "to"):
-                part.to(device)
+        for module in modules_of(self).values():
+            module.to(device)
         return self
+
+
+def state_of(part) -> Any:
+    """What a checkpoint keeps of a part of a step; None of one that has no state."""
+    if isinstance(part, Tensor):
+        return part.detach().clone()
+    if isinstance(part, Generator):
+        return part.get_state()
+    if hasattr(part, "state_dict"):
+        return part.state_dict()
+    states = {str(name): state_of(p) for name, p in _inside(part)}
+    return {name: s for name, s in states.items() if s is not None} or None
+
+
+def restore(part, state, where: str) -> None:
+    """Give a part its state back, in place.  ValueError that says where for another shape or other parts."""
+    if isinstance(part, Tensor):
+        if part.shape != state.shape:
+            raise ValueError(f"{where}: the state has shape {tuple(state.shape)}, here it is {tuple(part.shape)}")
+        with no_grad():
+            part.copy_(state)
+    elif isinstance(part, Generator):
+        part.set_state(state)
+    elif hasattr(part, "load_state_dict"):
+        part.load_state_dict(state)
+    else:
+        parts = {str(name): p for name, p in _inside(part) if state_of(p) is not None}
+        if set(parts) != set(state):
+            raise ValueError(f"{where}.load_state_dict: expected states of {sorted(parts)}, got {sorted(state)}")
+        for name, p in parts.items():
+            restore(p, state[name], f"{where}.{name}")
+
+
+def modules_of(part, name: str = "") -> dict[str, Module]:
+    """The models of a step by the names of their places: generator, steps.0.rbm, ..."""
+    if isinstance(part, Module):
+        return {name: part}
+    found: dict[str, Module] = {}
+    for key, p in _inside(vars(part) if isinstance(part, Step) else part):
+        found |= modules_of(p, f"{name}.{key}" if name else str(key))
+    return found
+
+
+def _inside(part) -> Iterable[tuple[Any, Any]]:
+    """What stands in a dict, list or tuple, by name."""
+    return part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, (list, tuple)) else ()
 
 
 def minimize(loss: Tensor, optimizer) -> None:
