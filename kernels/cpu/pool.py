@@ -50,18 +50,18 @@ def max_pool_winners(x, window):
     return out if out is NotImplemented else (out[0], out[1].astype(np.int64))
 
 
-def max_pool_gather(x, winners):
+def max_pool_gather(x, winners, window=None):
     """x (N, C, *image), winners (N, C, *out) -> x at the winners."""
-    if x.dtype not in FLOATS:
+    if x.dtype not in FLOATS or winners.dtype == np.uint8:
         return NotImplemented
     y = empty(winners.shape, x.dtype)
     _gather(_planes(x), _planes(winners), _planes(y))
     return y
 
 
-def max_pool_scatter(g, winners, image):
+def max_pool_scatter(g, winners, image, window=None):
     """g, winners (N, C, *out) -> (N, C, *image), each g added at its winner."""
-    if g.dtype not in FLOATS:
+    if g.dtype not in FLOATS or winners.dtype == np.uint8:
         return NotImplemented
     x = empty((*g.shape[:2], *image), g.dtype)
     _scatter(_planes(g), _planes(winners), _planes(x))

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from importlib import import_module
 
 FAMILIES = {
+    "conv": ("conv", "conv_transpose", "conv_weight"),
+    "pool": (
+        *("max_pool", "max_pool_winners", "max_pool_gather", "max_pool_scatter", "max_unpool"),
+        *("avg_pool", "avg_pool_spread"),
+    ),
     "random": ("philox_bits", "philox_uniform", "philox_normal", "dropout"),
 }
 KERNELS = {name: family for family, names in FAMILIES.items() for name in names}

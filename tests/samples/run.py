@@ -50,7 +50,7 @@ def forward_and_gradients(name, args, sample, order=1, device=CPU):
     found = outputs(sample.through(*out)) if sample.through else out
     results, ys = list(found), [y for y in found if y.requires_grad]
     for _ in range(order if ys and sample.order else 0):
-        weights = [np.cos(np.arange(y.numel(), dtype=y.dtype)).reshape(y.shape) for y in ys]
+        weights = [np.cos(np.arange(y.numel())).astype(y.dtype).reshape(y.shape) for y in ys]
         cotangents = [wrap(device.array(w)) for w in weights]
         gs = [g for g in grad(ys, leaves, cotangents, create_graph=True, allow_unused=True) if g is not None]
         results += gs

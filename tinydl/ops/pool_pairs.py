@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import prod
 
 from ..autograd.engine import Array, op
-from ..kernels.window import taps_inside
+from ..kernels.window import taps, taps_inside
 
 
 # ---------------------------------------------------------------- the largest number of each window
@@ -38,7 +38,7 @@ def max_pool(xp, x: Array, window):
     """The largest number under each window.  x: (N, C, *image) -> (N, C, *out).
 
     Of equal numbers the first wins; a NaN wins over numbers, the last of several.
-    Hidden: the winners' positions in the flattened plane, as small as they can be.
+    Hidden: the winners, positions in the flattened plane, or, of uint8, numbers of taps (window.py).
     """
     return _max_pool(xp, x, window, "int32" if prod(window.image) < 2**31 else "int64")
 
@@ -49,30 +49,42 @@ def max_pool_winners(xp, x: Array, window):
     return _max_pool(xp, x, window, "int64")
 
 
+def _places(xp, winners, window):
+    """Winners (N, C, *out) as positions in the flattened plane: (N, C, outputs)."""
+    winners = _planes(winners)
+    if winners.dtype != "uint8":
+        return winners
+    table = xp.asarray(taps(window))
+    return table[winners, xp.arange(table.shape[1])]
+
+
+# Their window, where there is one, says where winners can be: kernels need not look elsewhere.
 @op
-def max_pool_gather(xp, x: Array, winners: Array):
-    """x: (N, C, *image), winners: (N, C, *out) positions in the flattened plane -> x there."""
-    return xp.take_along_axis(_planes(x), _planes(winners), 2).reshape(winners.shape)
+def max_pool_gather(xp, x: Array, winners: Array, window=None):
+    """x: (N, C, *image), winners: (N, C, *out) of the window -> x there."""
+    return xp.take_along_axis(_planes(x), _places(xp, winners, window), 2).reshape(winners.shape)
 
 
 @op
-def max_pool_scatter(xp, g: Array, winners: Array, image):
-    """g, winners: (N, C, *out) -> (N, C, *image): each number added at its position."""
+def max_pool_scatter(xp, g: Array, winners: Array, image, window=None):
+    """g, winners: (N, C, *out) -> (N, C, *image): each number added at its winner."""
     N, C = g.shape[:2]
     x = xp.zeros((N * C, prod(image)), g.dtype)
-    where = winners.reshape(N * C, prod(g.shape[2:]))
+    where = _places(xp, winners, window).reshape(N * C, prod(g.shape[2:]))
     xp.add.at(x, (xp.arange(N * C)[:, None], where), g.reshape(where.shape))
     return x.reshape(N, C, *image)
 
 
 max_pool.grads(
-    lambda g, x_like, winners: max_pool_scatter(g, winners, tuple(x_like.shape[2:])),
+    lambda g, x_like, winners, window: max_pool_scatter(g, winners, tuple(x_like.shape[2:]), window),
 )
 max_pool_winners.grads(
-    lambda g, y, x_like: max_pool_scatter(g[0], y[1], tuple(x_like.shape[2:])),
+    lambda g, y, x_like, window: max_pool_scatter(g[0], y[1], tuple(x_like.shape[2:]), window),
 )
-max_pool_gather.grads(lambda g, x_like, winners: max_pool_scatter(g, winners, tuple(x_like.shape[2:])), None)
-max_pool_scatter.grads(lambda g, winners: max_pool_gather(g, winners), None)
+max_pool_gather.grads(
+    lambda g, x_like, winners, window: max_pool_scatter(g, winners, tuple(x_like.shape[2:]), window), None
+)
+max_pool_scatter.grads(lambda g, winners, window: max_pool_gather(g, winners, window), None)
 
 
 @op

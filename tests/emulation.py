@@ -1,0 +1,94 @@
+"""CUDA kernels in the emulator, judged: against bodies in float64, in every order of threads, between guard pages."""
+
+import contextlib
+
+import numpy as np
+from samples.make import Sample
+from samples.run import forward_and_gradients
+
+from tinydl.device import CPU, Kernels
+from tinydl.testing import cudaemu
+from tinydl.testing.emulated import emulated_device
+
+ORDERS = ("forward", "reverse", "shuffle")
+TOLERANCE = {"float64": 1e-11, "float32": 4e-5, "float16": 2e-2}
+
+
+class Watched(Kernels):
+    """Kernels of the GPU that note which of them served and which declined."""
+
+    def __init__(self):
+        super().__init__(".kernels.gpu")
+        self.served, self.declined = set(), set()
+
+    def __missing__(self, name):
+        kernel = super().__missing__(name)
+        if kernel is None:
+            return None
+
+        def watched(*args, **kwargs):
+            out = kernel(*args, **kwargs)
+            (self.declined if out is NotImplemented else self.served).add(name)
+            return out
+
+        self[name] = watched
+        return watched
+
+
+@contextlib.contextmanager
+def bodies():
+    """Within it the CPU has no kernels: bodies run."""
+    kept, CPU.kernels = CPU.kernels, type("NoKernels", (dict,), {"__missing__": lambda self, name: None})()
+    try:
+        yield
+    finally:
+        CPU.kernels = kept
+
+
+def in_every_order(compute):
+    """The results, NumPy's arrays, of `compute`: the same bits in every order of threads."""
+    results = []
+    for order in ORDERS:
+        with cudaemu.launches(order, seed=3, guard=True):
+            results.append(compute())
+    for other in results[1:]:
+        assert [a.tobytes() for a in other] == [a.tobytes() for a in results[0]]
+    return results[0]
+
+
+def near(got, want, dtype, more=1.0):
+    """Whether got, of `dtype`, is want, of float64, to what that type can hold."""
+    assert got.shape == want.shape
+    if got.dtype.kind != "f":
+        return np.testing.assert_array_equal(got, want)
+    scale = np.abs(want[np.isfinite(want)]).max(initial=1)
+    tolerance = TOLERANCE[dtype] * more
+    return np.testing.assert_allclose(got.astype("float64"), want, rtol=tolerance, atol=tolerance * scale)
+
+
+def typed(sample, dtype):
+    """Its arguments twice: floating arrays in `dtype`, and the same numbers in float64."""
+    given = sample.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a.copy())
+    return given, Sample(*given).map(lambda a: a.astype("float64") if a.dtype.kind == "f" else a.copy())
+
+
+def check(name, sample, dtype, order=1, served=None, declined=(), more=1.0):
+    """The operation `name` and its gradients on the emulated device; `served`: the kernels that must have run."""
+    given, exact = typed(sample, dtype)
+    with emulated_device() as device:
+        device.kernels = Watched()
+
+        def compute():
+            found = forward_and_gradients(name, given, sample, order, device)
+            return [device.to_host(t.detach().array) for t in found]
+
+        got = in_every_order(compute)
+        watched = device.kernels
+    with bodies(), np.errstate(all="ignore"):
+        want = [t.detach().array for t in forward_and_gradients(name, exact, sample, order)]
+    assert {name, *(served or ())} <= watched.served, f"declined: {watched.declined}"
+    assert watched.declined <= set(declined)
+    for a, b in zip(got, want, strict=True):
+        if b.dtype.kind == "f":
+            assert a.dtype == dtype
+        near(a, b, dtype, more)
