@@ -186,12 +186,12 @@ def max_pool(x, window):
     return y, winners
 
 
-def at_winners(x, winners):
+def at_winners(x, winners, window=None):
     flat = x.reshape(*x.shape[:2], -1)
     return np.array([flat[i][winners[i]] for i in np.ndindex(*x.shape[:2])]).reshape(winners.shape)
 
 
-def scattered(g, winners, image, add=True):
+def scattered(g, winners, image, window=None, add=True):
     x = np.zeros((*g.shape[:2], math.prod(image)))
     for i in np.ndindex(*g.shape):
         place = (*i[:2], winners[i])
