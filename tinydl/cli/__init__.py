@@ -14,12 +14,14 @@ from ..version import __version__
 
 COMMANDS = {
     "demo": "train LeNet on handwritten digits and draw what it learned",
+    "train": "train a model on images: autoencoders, Boltzmann machines, adversarial games, ...",
+    "sample": "draw pictures from a model that was trained",
     "doctor": "say what is installed, what works here, and why the rest does not",
     "warmup": "compile all CPU kernels now, so that nothing compiles later",
 }
 
 # What a user can cause and mend: a wrong name, a damaged file, a missing device or package.
-EXPECTED = (ValueError, OSError, RuntimeError, ImportError, MemoryError)
+EXPECTED = (ValueError, OSError, RuntimeError, ImportError, MemoryError, FloatingPointError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -140,6 +141,7 @@ class Trainer:
 
         def note(number, frame):
             self._interrupted = True
+            print("\nending after this step; Ctrl-C again ends at once", file=sys.stderr)
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
         signal.signal(signal.SIGINT, note)
