@@ -79,7 +79,7 @@ def check(name, sample, dtype, order=1, served=None, declined=(), more=1.0):
         device.kernels = Watched()
 
         def compute():
-            found = forward_and_gradients(name, given, sample, order, device)
+            found = forward_and_gradients(name, given, sample, order, device, create_graph=order > 1)
             return [device.to_host(t.detach().array) for t in found]
 
         got = in_every_order(compute)

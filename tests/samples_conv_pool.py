@@ -86,7 +86,9 @@ SAMPLES = {
     "max_pool": [Sample((_normal(2, 3, *w.image),), {"window": w}) for w in POOLS],
     "max_pool_winners": [Sample((_normal(2, 3, *w.image),), {"window": w}) for w in POOLS],
     "max_pool_gather": [Sample((_normal(2, 3, *w.image), _winners(w)), {"window": None}) for w in POOLS],
-    "max_pool_scatter": [Sample((_normal(2, 3, *w.out), _winners(w)), {"image": w.image, "window": None}) for w in POOLS],
+    "max_pool_scatter": [
+        Sample((_normal(2, 3, *w.out), _winners(w)), {"image": w.image, "window": None}) for w in POOLS
+    ],
     "max_unpool": [Sample((_normal(1, 2, 3), np.array([[[5, 0, 3], [1, 2, 4]]])), {"plane": (2, 3)})],
     "avg_pool": [Sample((_normal(2, 3, *w.image),), {"window": w, "counts": _counts(w)}) for w in POOLS],
     "avg_pool_spread": [Sample((_normal(2, 3, *w.out),), {"window": w, "counts": _counts(w)}) for w in POOLS],

@@ -36,7 +36,7 @@ class Source:
     """`file` of csrc/; `instances`: the templates' name expressions that exist, e.g. "max_pool<float, int>".
 
     options: for the compiler.  cooperative: the kernels meet at grid barriers.  structs: those that kernels take by
-    value, by their names in the source, as NumPy's types.
+    value, by their names in the source, as NumPy's types.  headers: those that are no files, by their names.
     """
 
     folder = CSRC
@@ -44,16 +44,17 @@ class Source:
 
     def __init__(
         self, file: str, *instances: str, options: tuple[str, ...] = (), cooperative: bool = False,
-        structs: dict[str, np.dtype] | None = None,
+        structs: dict[str, np.dtype] | None = None, headers: dict[str, str] | None = None,
     ):  # fmt: skip
         self.file, self.instances, self.options, self.cooperative = file, instances, options, cooperative
+        self.headers = headers or {}
         self.structs = {name: f"V{dtype.itemsize}" for name, dtype in (structs or {}).items()}
         Source.all.append(self)
 
     @functools.cached_property
     def text(self) -> str:
         """The source with our own headers written out: CuPy's cache does not see changes in included files."""
-        return _expanded(self.file, set())
+        return _expanded(self.file, set(), self.headers)
 
     @functools.cache  # noqa: B019 (sources live as long as the program)
     def parameters(self, instance: str) -> list[Parameter]:
@@ -67,12 +68,12 @@ class Source:
         return [_parameter(p, types) for p in found["parameters"].split(",")]
 
 
-def _expanded(file, seen):
+def _expanded(file, seen, headers):
     def included(match):
         if match[1] in seen:
             return ""
         seen.add(match[1])
-        return _expanded(match[1], seen)
+        return headers.get(match[1]) or _expanded(match[1], seen, headers)
 
     return _INCLUDE.sub(included, (CSRC / file).read_text())
 

@@ -43,8 +43,11 @@ def close(got, want, dtype="float64"):
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol * scale)
 
 
-def forward_and_gradients(name, args, sample, order=1, device=CPU):
-    """The outputs, and the gradients (for order 2 of these, too) of a weighted sum of those."""
+def forward_and_gradients(name, args, sample, order=1, device=CPU, create_graph=True):
+    """The outputs, and the gradients (for order 2 of these, too) of a weighted sum of those.
+
+    create_graph: of first gradients False lets fused operations take the kernels of these.
+    """
     given, leaves = tensors(args, requires_grad=True, fixed=sample.fixed, device=device)
     out = outputs(OPS[name](*given, **sample.constants))
     found = outputs(sample.through(*out)) if sample.through else out
@@ -52,7 +55,7 @@ def forward_and_gradients(name, args, sample, order=1, device=CPU):
     for _ in range(order if ys and sample.order else 0):
         weights = [np.cos(np.arange(y.numel())).astype(y.dtype).reshape(y.shape) for y in ys]
         cotangents = [wrap(device.array(w)) for w in weights]
-        gs = [g for g in grad(ys, leaves, cotangents, create_graph=True, allow_unused=True) if g is not None]
+        gs = [g for g in grad(ys, leaves, cotangents, create_graph=create_graph, allow_unused=True) if g is not None]
         results += gs
         ys = [g for g in gs if g.requires_grad]
         if not ys:

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+#include <math.h>  // exp and its like for float and double alike
 #include <csetjmp>
 #include <csignal>
 #include <sys/mman.h>

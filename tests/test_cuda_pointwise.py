@@ -1,0 +1,57 @@
+"""CUDA kernels of elementwise functions, emulated, against the operations' bodies."""
+
+import numpy as np
+import pytest
+from emulation import check
+from samples.make import Sample, normal
+
+import tinydl
+from tinydl.kernels.gpu import FAMILIES
+from tinydl.testing import cudaemu
+from tinydl.testing.emulated import emulated_device
+
+pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+CONSTANTS = {
+    "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("none",),
+}  # fmt: skip
+# each with its slope or gradient
+FUNCTIONS = [n for n in FAMILIES["pointwise"] if not n.endswith(("_slope", "_grad"))]
+
+
+def derivative(name):
+    return next(n for n in (f"{name}_slope", f"{name}_grad") if n in FAMILIES["pointwise"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_and_slopes(name, dtype):
+    for shape in ((), (0, 3), (7,), (3, 5, 16)):
+        sample = Sample(np.asarray(normal(*shape) * 3), *CONSTANTS.get(name, ()))
+        check(name, sample, dtype, served=[derivative(name)])
+
+
+def test_another_gelu_and_tanh():
+    x = normal(5, 7)
+    check("gelu", Sample(x, "tanh"), "float32", served=["gelu_grad"])
+    with emulated_device() as device:
+        kernel = device.kernels["tanh_slope"]
+        g, y = (tinydl.tensor(normal(5, 7), device=device).array for _ in range(2))
+        got = kernel(g, y).get()
+        np.testing.assert_allclose(got, g.get() * (1 - y.get() ** 2), rtol=1e-13, atol=1e-14)
+        assert kernel(g, y[:2]) is NotImplemented
+        assert kernel(g, y.astype("float32")) is NotImplemented
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_not_finite(name):
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 30.0, -30.0, 80.0, -80.0])
+    check(name, Sample(x, *CONSTANTS.get(name, ())), "float32", 0)
+
+
+def test_other_layouts():
+    with emulated_device() as device:
+        x = tinydl.tensor(normal(4, 6), device=device)
+        for view in (x.T, x[:, ::2], x[0].expand(3, 6)):
+            y = tinydl.nn.functional.silu(view)
+            want = view.array.get() / (1 + np.exp(-view.array.get()))
+            np.testing.assert_allclose(y.array.get(), want, rtol=1e-12)
