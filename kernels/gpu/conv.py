@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from .arrays import plain
 from .launch import backend_of, elementwise, launch
 from .precision import arithmetic
 from .source import NAMES, Source
@@ -22,7 +23,7 @@ ARITHMETIC = {"Tf32": ("float", "float"), "Ieee": ("float", "float"), "Half": ("
 TYPES = tuple(dict.fromkeys(ARITHMETIC.values()))
 STAGES, STEP = 3, 128  # as in mma.cuh: steps that are on their way, bytes of k in each
 MULTIPROCESSORS = 132  # of an H200: what work is cut for.  A constant, so that results are the same everywhere.
-MOST_TAPS = 2048  # their table lies in shared memory
+MOST_TAPS, MOST_PLACES = 2048, 63  # their table lies in shared memory; of all dimensions, each has a bit
 
 
 def _instance(kernel, name, tile):
@@ -62,7 +63,7 @@ def conv_weight(x, u, window):
     if not (x.size and u.size):
         w[...] = 0
         return w
-    x, u = _plain(x), _plain(u)
+    x, u = plain(x), plain(u)
     rows, width, pixels = len(w) // G, w.size // len(w), len(x) * prod(window.out)
     tile = _tile(rows, width, G)
     steps = -(-pixels * x.itemsize // STEP)
@@ -95,12 +96,12 @@ def _pixels(x, w, b, window, transposed):
     if not (x.size and w.size):
         y[...] = 0 if b is None else b.reshape(-1, *(1,) * len(to))
         return y
-    x, w, b = _plain(x), _plain(w), None if b is None else _plain(b)
+    x, w, b = plain(x), plain(w), None if b is None else plain(b)
     channels, phases = x.shape[1] // G, prod(window.stride) if transposed else 1
     per_word, taps = 16 // x.itemsize, prod(window.size)
-    plain = taps == 1 == phases and not any(window.padding) and tuple(window.image) == tuple(window.out)
-    plain = plain and set(window.stride) == {1} and prod(to) % per_word == 0 and backend.address(x) % 16 == 0
-    geometry = _geometry(window, transposed, len(x), channels, rows, plain=plain)
+    direct = taps == 1 == phases and x.itemsize > 2 and not any(window.padding) and tuple(window.image) == tuple(window.out)
+    direct = direct and set(window.stride) == {1} and prod(to) % per_word == 0 and backend.address(x) % 16 == 0
+    geometry = _geometry(window, transposed, len(x), channels, rows, plain=direct)
     if transposed or channels * taps % per_word or backend.address(w) % 16:
         length = taps * -(-channels // per_word) * per_word if transposed else -(-channels * taps // per_word) * per_word
         packed = backend.empty((G, rows, length), w.dtype)
@@ -110,7 +111,9 @@ def _pixels(x, w, b, window, transposed):
     pixels = len(x) * prod(-(-n // (s if transposed else 1)) for n, s in zip(to, window.stride))
     tile = _tile(rows, pixels, G * phases)
     grid = -(-rows // tile[0]) * -(-pixels // tile[1]), 1, G * phases
-    shared = tile[1] * 8 + taps * 16 + _stages(tile, x.itemsize, b_deep=False)
+    # places of pixels, taps and what is read beyond them, tiles
+    table = taps + STEP // x.itemsize * tile[1] // _threads(tile)
+    shared = tile[1] * 8 + table * 16 + _stages(tile, x.itemsize, b_deep=False)
     launch(CONV, _instance("conv_pixels", name, tile), grid, _threads(tile), x, w, b, y, geometry, shared=shared)
     return y
 
@@ -121,12 +124,8 @@ def _served(name, window, *arrays):
     phases = window.groups * prod(window.stride)
     return (
         name is not None and len({a.dtype for a in arrays}) == 1 and len(window.size) <= 3
-        and prod(window.size) <= MOST_TAPS and max(sizes) < 2**30 and phases < 2**16
+        and prod(window.size) <= MOST_TAPS and sum(window.size) + 2 <= MOST_PLACES and max(sizes) < 2**30 and phases < 2**16
     )  # fmt: skip
-
-
-def _plain(a):
-    return a if a.flags.c_contiguous else a.copy()
 
 
 def _tile(rows, columns, times):

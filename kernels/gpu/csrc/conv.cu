@@ -62,17 +62,42 @@ __device__ __forceinline__ int phases(const Geometry& p) {
   return p.transposed ? p.stride[0] * p.stride[1] * p.stride[2] : 1;
 }
 
-// Where tap `index` of a phase reads, relative to a pixel's origin: by dimension, and flat (w).
-__device__ __forceinline__ int4 tap_offset(const Geometry& p, const Phase& f, int index) {
-  int at[3];
+// A tap of a phase: where it reads relative to a pixel's origin, and one bit for its place in each dimension.  A
+// pixel's mask has the bits whose places lie inside of the plane: the tap does, where all of its bits are in the mask.
+struct __align__(16) Tap {
+  int offset;
+  u64 bits;
+  __device__ __forceinline__ bool inside(u64 mask) const { return !(bits & ~mask); }
+};
+#define NEVER (1ull << 63)  // a bit that is in no mask
+
+// Where the places a of dimension d read.
+__device__ __forceinline__ int reach(const Geometry& p, const Phase& f, int d, int a) {
+  int offset = (f.taps[d].first + a * f.taps[d].step) * p.dilation[d] - p.padding[d];
+  return p.transposed ? (f.residue[d] - offset) / p.stride[d] : offset;
+}
+__device__ __forceinline__ Tap tap_of(const Geometry& p, const Phase& f, int index) {
+  Tap t = {0, 0};
+  int scale = 1, begin = 0;
 #pragma unroll
   for (int d = 2; d >= 0; d--) {
-    int r = f.taps[d].first + index % f.taps[d].count * f.taps[d].step;
+    int a = index % f.taps[d].count;
     index /= f.taps[d].count;
-    int offset = r * p.dilation[d] - p.padding[d];
-    at[d] = p.transposed ? (f.residue[d] - offset) / p.stride[d] : offset;
+    t.offset += reach(p, f, d, a) * scale;
+    t.bits |= 1ull << (begin + a);
+    scale *= p.from[d];
+    begin += f.taps[d].count;
   }
-  return make_int4(at[0], at[1], at[2], (at[0] * p.from[1] + at[1]) * p.from[2] + at[2]);
+  return t;
+}
+__device__ __forceinline__ u64 mask_of(const Geometry& p, const Phase& f, const int (&origin)[3]) {
+  u64 mask = 0;
+  int bit = 0;
+#pragma unroll
+  for (int d = 2; d >= 0; d--)
+    for (int a = 0; a < f.taps[d].count; a++, bit++)
+      mask |= (u64)((unsigned)(origin[d] + reach(p, f, d, a)) < (unsigned)p.from[d]) << bit;
+  return mask;
 }
 
 // A pixel that is written: its image, its place there, and the origin of what it reads.
@@ -92,13 +117,6 @@ __device__ __forceinline__ Pixel pixel_of(const Geometry& p, const Phase& f, int
   q.image = index;
   q.place = (at[0] * p.to[1] + at[1]) * p.to[2] + at[2];
   return q;
-}
-
-#define OUTSIDE (-(1 << 30))  // a coordinate that is in no image, whatever is added
-
-__device__ __forceinline__ bool inside(const Geometry& p, const int (&origin)[3], const int4& o) {
-  return (unsigned)(origin[0] + o.x) < (unsigned)p.from[0] && (unsigned)(origin[1] + o.y) < (unsigned)p.from[1] &&
-         (unsigned)(origin[2] + o.z) < (unsigned)p.from[2];
 }
 
 // ---- weights in the order in which conv_pixels reads them: [group][phase][row][channel, tap], each phase's rows of
@@ -143,42 +161,43 @@ struct PixelLoad {
     COLUMNS = T::BN / T::CHUNK              // chunks of pixels, where these are copied plainly
   };
   const Geometry& p;
-  const int4* taps;
+  const Tap* taps;  // those of one channel, and as many after them as a thread reads at once
   const Number *x, *w;
-  int length, rows, depth, k, plane;  // length: of a row of w; k: the step's first
-  int origin[3], tap, channel, more_taps, more_channels;
+  int length, rows, depth, plane, k, left;  // length: of a row of w; left: of k, from the thread's first on
+  int tap, more_taps, more_channels;
+  u64 mask;
   Gather<P, WORDS> gather;
 
   __device__ __forceinline__ void fetch(Word* a, Word* b) {
     int at = k + threadIdx.x % (T::DEPTH / T::CHUNK) * (T::CHUNK * P::PACKED);
     copy_chunks<T, T::BM, T::LDA>(a, [&](int row, bool& valid) {
       valid = row < rows && at < length;
-      return valid ? w + (i64)row * length + at : w;
+      return w + (i64)row * length + at;
     });
     if (P::PACKED == 1 && p.plain) {
       fetch_plain(b);
     } else {
+      const Tap* mine = taps + tap;
 #pragma unroll
       for (int i = 0; i < WORDS; i++)
-        gather.fetch(i, word(b, i), [&](int, bool& valid) {
-          int4 o = taps[tap];
-          valid = channel < p.channels && inside(p, origin, o);
-          const Number* from = valid ? x + ((i64)channel * plane + o.w) : x;
-          if (++tap == depth) tap = 0, channel++;
-          return from;
+        gather.fetch(i, word(b, i), [&](int h, bool& valid) {
+          Tap t = mine[i * P::PACKED + h];
+          valid = t.inside(mask) && i * P::PACKED + h < left;
+          return x + t.offset;
         });
       tap += more_taps;
-      channel += more_channels;
-      if (tap >= depth) tap -= depth, channel++;
+      x += (i64)more_channels * plane;
+      if (tap >= depth) tap -= depth, x += plane;
     }
     k += SPAN;
+    left -= SPAN;
   }
   __device__ __forceinline__ void fetch_plain(Word* b) {
 #pragma unroll
     for (int i = 0; i < WORDS / T::CHUNK; i++) {
       int row = threadIdx.x / COLUMNS + i * (T::THREADS / COLUMNS);
-      bool valid = k + row < p.channels && origin[0] >= 0;
-      cp_async<16>(b + row * T::LDB + threadIdx.x % COLUMNS * T::CHUNK, valid ? x + (i64)(k + row) * plane : x, valid);
+      bool valid = k + row < p.channels && mask;
+      cp_async<16>(b + row * T::LDB + threadIdx.x % COLUMNS * T::CHUNK, x + (i64)(k + row) * plane, valid);
     }
   }
   __device__ __forceinline__ Word* word(Word* b, int i) {
@@ -194,43 +213,45 @@ template <typename N, class P, int BM, int BN, int WM, int WN>
 __global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 128 ? 1 : BM == 64 ? 3 : 2)
     conv_pixels(const N* __restrict__ x, const N* __restrict__ w, const N* __restrict__ b, N* __restrict__ y, Geometry p) {
   typedef Tile<P, BM, BN, WM, WN, true, false> T;
+  typedef PixelLoad<T> Load;
   extern __shared__ __align__(16) unsigned char memory[];
   int tiles = (p.rows + BM - 1) / BM, group = blockIdx.z / phases(p);
   Phase f = phase_of(p, blockIdx.z % phases(p));
   int m = blockIdx.x % tiles * BM, n = blockIdx.x / tiles * BN, total = p.images * f.count(), depth = f.depth();
   if (n >= total) return;  // a phase with fewer pixels than another
 
+  int read = p.from[0] * p.from[1] * p.from[2], plane = p.to[0] * p.to[1] * p.to[2];
   i64* places = (i64*)memory;  // of the tile's pixels, in y
-  int4* taps = (int4*)(places + BN);
-  typename P::Word* tiles_at = (typename P::Word*)(taps + p.size[0] * p.size[1] * p.size[2]);
-  for (int i = threadIdx.x; i < depth; i += T::THREADS) taps[i] = tap_offset(p, f, i);
-  int plane = p.to[0] * p.to[1] * p.to[2];
+  Tap* taps = (Tap*)(places + BN);
+  typename P::Word* tiles_at = (typename P::Word*)(taps + p.size[0] * p.size[1] * p.size[2] + Load::WORDS * P::PACKED);
+  for (int i = threadIdx.x; depth && i < depth + Load::WORDS * P::PACKED; i += T::THREADS) {
+    taps[i] = tap_of(p, f, i % depth);
+    taps[i].offset += i / depth * (unsigned)read;
+  }
   for (int i = threadIdx.x; i < BN; i += T::THREADS) {
     Pixel q = pixel_of(p, f, n + i);
     places[i] = n + i < total ? ((i64)q.image * p.groups + group) * p.rows * plane + q.place : -1;
   }
   __syncthreads();
 
-  typedef PixelLoad<T> Load;
   int mine = n + (P::PACKED == 1 && p.plain ? threadIdx.x % Load::COLUMNS * T::CHUNK : threadIdx.x % BN);
+  int first = threadIdx.x / BN * Load::WORDS * P::PACKED;
   Pixel q = pixel_of(p, f, mine);
   Load load = {p, taps};
-  load.plane = p.from[0] * p.from[1] * p.from[2];
-  load.x = x;
-#pragma unroll
-  for (int d = 0; d < 3; d++) load.origin[d] = mine < total ? q.origin[d] : OUTSIDE;
-  if (mine < total)
-    load.x += ((i64)q.image * p.groups + group) * p.channels * load.plane +
-              (q.origin[0] * p.from[1] + q.origin[1]) * p.from[2] + q.origin[2];
-  load.depth = depth;
+  load.mask = mine < total ? mask_of(p, f, q.origin) : 0;
+  load.x = x + ((i64)q.image * p.groups + group) * p.channels * read +
+           (q.origin[0] * p.from[1] + q.origin[1]) * p.from[2] + q.origin[2];
+  load.plane = read;
   load.length = row_length<N>(p, depth);
   load.rows = p.rows - m;
   load.w = w + (i64)group * group_length<N>(p) + (i64)p.rows * row_length<N>(p, f.before(p)) + (i64)m * load.length;
+  load.depth = depth;
   load.k = 0;
-  int first = threadIdx.x / BN * Load::WORDS * P::PACKED, rest = Load::SPAN - Load::WORDS * P::PACKED;
+  load.left = p.channels * depth - first;
   if (depth) {
-    load.channel = first / depth, load.tap = first % depth;
-    load.more_channels = rest / depth, load.more_taps = rest % depth;
+    load.tap = first % depth;
+    if (!p.plain) load.x += (i64)(first / depth) * read;
+    load.more_channels = Load::SPAN / depth, load.more_taps = Load::SPAN % depth;
   }
   Sums<T> sums = {};
   multiply<T>(sums, tiles_at, (p.channels * depth + Load::SPAN - 1) / Load::SPAN, load);
@@ -266,47 +287,47 @@ struct WeightLoad {
   static_assert(T::BM % LANES == 0 && T::BN % LANES == 0, "each thread gathers as many rows");
   const Geometry& p;
   const Phase& f;
-  const int4* columns;  // which number of x, relative to a pixel's origin
+  const Tap* columns;  // which number of x, relative to a pixel's origin
   const Number *x, *u;
   int rows, k, end, plane, outputs;
   Gather<P, A_WORDS> left;
   Gather<P, B_WORDS> right;
 
   __device__ __forceinline__ void fetch(Word* a, Word* b) {
-    int origin[P::PACKED][3];
+    u64 mask[P::PACKED];
     const Number *xs[P::PACKED], *us[P::PACKED];
+    int lane = threadIdx.x / T::DEPTH;
 #pragma unroll
     for (int h = 0; h < P::PACKED; h++) {
       int at = k + threadIdx.x % T::DEPTH * P::PACKED + h;
-      Pixel q = pixel_of(p, f, at < end ? at : 0);
-#pragma unroll
-      for (int d = 0; d < 3; d++) origin[h][d] = at < end ? q.origin[d] : OUTSIDE;
+      Pixel q = pixel_of(p, f, at);
+      mask[h] = at < end ? mask_of(p, f, q.origin) : 0;
       xs[h] = x + (i64)q.image * p.groups * p.channels * plane + (q.origin[0] * p.from[1] + q.origin[1]) * p.from[2] +
               q.origin[2];
-      us[h] = u + (i64)q.image * p.groups * p.rows * outputs + q.place;
+      us[h] = u + (i64)q.image * p.groups * p.rows * outputs + q.place + (i64)lane * outputs;
     }
     if (p.aligned) {
       int at = k + threadIdx.x % (T::DEPTH / T::CHUNK) * (T::CHUNK * P::PACKED), image = at / outputs;
       const Number* from = u + ((i64)image * p.groups * p.rows * outputs + at % outputs);
       copy_chunks<T, T::BM, T::LDA>(a, [&](int row, bool& valid) {
         valid = row < rows && at < end;
-        return valid ? from + (i64)row * outputs : u;
+        return from + (i64)row * outputs;
       });
     } else {
 #pragma unroll
       for (int i = 0; i < A_WORDS; i++)
         left.fetch(i, word(a, i, T::LDA), [&](int h, bool& valid) {
-          int row = threadIdx.x / T::DEPTH + i * LANES;
-          valid = row < rows && origin[h][0] >= 0;
-          return valid ? us[h] + (i64)row * outputs : u;
+          valid = lane + i * LANES < rows && k + (int)threadIdx.x % T::DEPTH * P::PACKED + h < end;
+          return us[h] + (i64)(i * LANES) * outputs;
         });
     }
+    const Tap* mine = columns + lane;
 #pragma unroll
     for (int i = 0; i < B_WORDS; i++)
       right.fetch(i, word(b, i, T::LDB), [&](int h, bool& valid) {
-        int4 o = columns[threadIdx.x / T::DEPTH + i * LANES];
-        valid = inside(p, origin[h], o);
-        return valid ? xs[h] + o.w : x;
+        Tap t = mine[i * LANES];
+        valid = t.inside(mask[h]);
+        return xs[h] + t.offset;
       });
     k += SPAN;
   }
@@ -323,7 +344,7 @@ struct WeightLoad {
 };
 
 template <typename N, typename S, class P, int BM, int BN, int WM, int WN>
-__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 128 ? 1 : BM == 64 ? 3 : 2)
+__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 64 ? 3 : 1)
     conv_weights(const N* __restrict__ x, const N* __restrict__ u, S* __restrict__ w, Geometry p) {
   typedef Tile<P, BM, BN, WM, WN, true, true> T;
   extern __shared__ __align__(16) unsigned char memory[];
@@ -331,12 +352,11 @@ __global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 128 ? 1 : BM == 
   Phase f = phase_of(p, 0);
   int depth = f.depth(), total = p.images * f.count(), width = p.channels * depth;
   int plane = p.from[0] * p.from[1] * p.from[2];
-  int4* columns = (int4*)memory;
+  Tap* columns = (Tap*)memory;
   for (int i = threadIdx.x; i < BN; i += T::THREADS) {
-    int4 o = tap_offset(p, f, (n + i) % depth);
-    o.w += (n + i) / depth * plane;
-    if (n + i >= width) o.x = OUTSIDE;
-    columns[i] = o;
+    columns[i] = tap_of(p, f, (n + i) % depth);
+    columns[i].offset += (n + i) / depth * (unsigned)plane;
+    if (n + i >= width) columns[i].bits = NEVER;
   }
   __syncthreads();
   typedef WeightLoad<T> Load;

@@ -38,6 +38,15 @@ static inline void mma_m16n8k8_tf32(float (&d)[4], const unsigned (&a)[4], const
     return __uint_as_float(x & 0xFFFFE000u) * __uint_as_float(y & 0xFFFFE000u);
   });
 }
+// four 8 x 8 matrices of 16 bits: lane 8 i + j names row j of matrix i, and gets word lane % 4 of row lane / 4 of each
+static inline void ldmatrix_x4(unsigned (&r)[4], const void* row) {
+  emu::Warp& w = emu::exchange(~0u, row, -3);
+  for (int i = 0; i < 4; i++) {
+    const char* from = (const char*)emu::peek<const void*>(w, 8 * i + emu::lane() / 4);
+    if ((uintptr_t)from % 16) raise(SIGILL);
+    std::memcpy(&r[i], from + emu::lane() % 4 * 4, 4);
+  }
+}
 static inline float emu_half(unsigned bits) {
   unsigned short low = (unsigned short)bits;
   _Float16 h;
