@@ -1,0 +1,270 @@
+"""Games with labels and codes: losses against NumPy, who learns from what, and what the samples show.
+
+With TINYDL_SEEDS=5 the whole evidence runs: seeds 0 to 4, trained for longer.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import scipy.special
+
+import tinydl
+from tinydl import metrics, nn, optim
+from tinydl.data import DataLoader, TensorDataset
+from tinydl.data.datasets import Digits
+from tinydl.models import DCGANDiscriminator, DCGANGenerator, LeNet
+from tinydl.train import (
+    Adversarial,
+    Checkpoint,
+    Classify,
+    Codes,
+    FeatureMatching,
+    InfoGAN,
+    InstanceNoise,
+    Replay,
+    SemiSupervised,
+    Trainer,
+    beside,
+    evaluate,
+)
+
+SEEDS = range(int(os.environ.get("TINYDL_SEEDS", "1")))
+RNG = np.random.default_rng(0)
+
+
+def array(x):
+    return x.numpy(force=True).astype(float)
+
+
+def some(*shape):
+    return tinydl.tensor(RNG.standard_normal(shape).astype(np.float32))
+
+
+def values(module):
+    return [p.numpy(force=True).copy() for p in module.parameters()]
+
+
+# ---------------------------------------------------------------- conditions
+def test_a_label_joins_z_and_the_picture():
+    tinydl.manual_seed(0)
+    G, D = DCGANGenerator(8, 5, width=4, num_classes=3), DCGANDiscriminator(8, width=4, num_classes=3)
+    z, x, label = some(4, 5), some(4, 1, 8, 8), tinydl.tensor([2, 0, 1, 2])
+    one_hot = np.eye(3, dtype=np.float32)[label.numpy()]
+    joined = tinydl.tensor(np.concatenate([z.numpy(), one_hot], 1)[:, :, None, None])
+    assert np.allclose(array(G(z, label)), array(G.layers(joined)))
+    planes = np.concatenate([x.numpy(), one_hot[:, :, None, None] * np.ones((8, 8), np.float32)], 1)
+    assert np.allclose(array(D(x, label)), array(D.score(D.features(tinydl.tensor(planes)))))
+    assert not np.allclose(array(G(z, label)), array(G(z, (label + 1) % 3)))
+
+
+# ---------------------------------------------------------------- codes
+def test_codes_are_one_hot_choices_and_uniform_numbers():
+    tinydl.manual_seed(0)
+    codes = Codes((3, 4), numbers=2)
+    drawn = codes.draw(20_000).numpy()
+    assert drawn.shape == (20_000, len(codes)) == (20_000, 9) and drawn.dtype == np.float32
+    for part, K in ((drawn[:, :3], 3), (drawn[:, 3:7], 4)):
+        assert set(np.unique(part)) == {0, 1} and (part.sum(1) == 1).all()
+        np.testing.assert_allclose(part.mean(0), 1 / K, atol=0.02)
+    numbers = drawn[:, 7:]
+    assert numbers.min() >= -1 and numbers.max() <= 1 and abs(numbers.mean()) < 0.02
+    np.testing.assert_allclose(numbers.var(0), 1 / 3, rtol=0.05)
+
+
+def test_the_surprise_is_that_of_categories_and_normals():
+    codes = Codes((3, 2), numbers=1)
+    answer, code = RNG.standard_normal((7, 6)), codes.draw(7, dtype="float64")
+    c = code.numpy()
+    expected = 0.5 * (answer[:, 5] - c[:, 5]) ** 2
+    for part in (slice(0, 3), slice(3, 5)):
+        p = scipy.special.softmax(answer[:, part], 1)
+        expected -= np.log(p[np.arange(7), c[:, part].argmax(1)])
+    assert codes.surprise(tinydl.tensor(answer), code).item() == pytest.approx(expected.mean(), rel=1e-12)
+
+
+def test_codes_that_make_no_sense_are_refused():
+    for wrong in (((1,), 0), ((), 0), ((3,), -1)):
+        with pytest.raises(ValueError, match="Codes: expected categories of at least 2 classes, or numbers"):
+            Codes(*wrong)
+    assert len(Codes((), 2)) == 2
+    with pytest.raises(ValueError, match=r"expected answers \(4, 3\) about the codes, got \(4, 2\)"):
+        Codes((3,)).surprise(some(4, 2), Codes((3,)).draw(4))
+
+
+class TwoHeads(nn.Module):
+    """A discriminator on points that also reads the code."""
+
+    def __init__(self, inputs, codes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, 16), nn.Tanh())
+        self.score, self.code = nn.Linear(16, 1), nn.Linear(16, codes)
+
+    def forward(self, x):
+        return self.score(self.body(x))
+
+    def recognise(self, x):
+        return self.code(self.body(x))
+
+
+def info_game(weight=1.0, codes=None, **options):
+    tinydl.manual_seed(0)
+    codes = codes or Codes((4,), 1)
+    G = nn.Sequential(nn.Linear(3 + len(codes), 16), nn.Tanh(), nn.Linear(16, 2))
+    D = TwoHeads(2, len(codes))
+    adams = (optim.Adam(p.parameters(), 0.01) for p in (G, D))
+    return InfoGAN(G, D, *adams, latent=3, recognise=D.recognise, codes=codes, weight=weight, **options)
+
+
+def test_both_players_pay_for_codes_that_cannot_be_read():
+    step, x = info_game(weight=0.7), some(6, 2)
+    fake, code = step.make(6, [])
+    plain = Adversarial(step.generator, step.discriminator, step.g_optimizer, step.d_optimizer, latent=8)
+    surprise = step.codes.surprise(step.discriminator.recognise(fake), code).item()
+    d_loss = step.discriminator_loss(step.discriminator, (x,), (fake, code))[0].item()
+    g_loss = step.generator_loss(step.discriminator, (x,), (fake, code)).item()
+    assert d_loss == pytest.approx(
+        plain.discriminator_loss(step.discriminator, (x,), (fake,))[0].item() + 0.7 * surprise
+    )
+    assert g_loss == pytest.approx(plain.generator_loss(step.discriminator, (x,), (fake,)).item() + 0.7 * surprise)
+    assert step.code_loss == pytest.approx(surprise)
+
+
+def test_the_code_is_that_of_the_sample():
+    step = info_game(tricks=[Replay(8)])
+    step.generator = nn.Sequential(nn.Linear(8, 8, bias=False))  # a sample is its z
+    nn.init.eye_(step.generator[0].weight)
+    for _ in range(4):
+        fake, code = step.tricks.fakes(*step.make(6, []))
+        assert np.array_equal(array(fake)[:, 3:], array(code))
+    code = step.codes.draw(5)
+    assert np.array_equal(array(step.sample(5, z=step.draw(5, code)))[:, 3:], array(code))
+
+
+def test_codes_become_readable_on_a_square():
+    """Four places, four classes: with the code each class makes a place of its own."""
+    corners = np.array([[2, 2], [-2, 2], [2, -2], [-2, -2]])
+    x = tinydl.tensor((corners[RNG.integers(0, 4, 6400)] + 0.2 * RNG.standard_normal((6400, 2))).astype(np.float32))
+
+    def learned(weight):
+        step = info_game(weight, Codes((4,)), tricks=[InstanceNoise(0.5, 10**6)])
+        history = Trainer(step, DataLoader(TensorDataset(x), 64, shuffle=True, seed=0)).fit(6)
+        z = step.draw(400)
+        at = array(step.sample(400, z=z))
+        place = np.square(at[:, None] - corners).sum(2).argmin(1)
+        return metrics.purity(array(z[:, 3:]).argmax(1), place), history[-1]["code_loss"]
+
+    pure, surprise = learned(1.0)
+    assert pure > 0.9 and surprise < 0.3, (pure, surprise)
+    assert learned(0.0)[0] < pure - 0.1
+
+
+# ---------------------------------------------------------------- K + 1 classes
+def semi_game(weight=0.5, loss=None, **options):
+    tinydl.manual_seed(0)
+    G = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 2))
+    D = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 3))
+    adams = (optim.Adam(p.parameters(), 0.01) for p in (G, D))
+    return SemiSupervised(G, D, *adams, loss or FeatureMatching(D[:-1]), latent=3, weight=weight, **options)
+
+
+def test_the_loss_is_that_of_k_plus_1_classes():
+    step = semi_game(weight=0.3)
+    x, labelled, target = some(8, 2), some(5, 2), tinydl.tensor([0, 2, 1, 1, 0])
+    fake = array(step.make(8, [labelled, target])[0])
+
+    def log_p(points):
+        scores = array(step.discriminator(tinydl.tensor(points.astype(np.float32))))
+        return scipy.special.log_softmax(np.c_[scores, np.zeros(len(scores))], 1)  # the last one: generated
+
+    real = np.log1p(-np.exp(log_p(array(x))[:, 3]))
+    told = log_p(array(labelled))[:, :3]
+    told = scipy.special.log_softmax(told, 1)[np.arange(5), target.numpy()]
+    expected = -told.mean() - 0.3 * (real.mean() + log_p(fake)[:, 3].mean())
+    made = (tinydl.tensor(fake.astype(np.float32)),)
+    loss = step.discriminator_loss(step.discriminator, (x, labelled, target), made)[0]
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert step.class_loss == pytest.approx(-told.mean(), rel=1e-5)
+    features = step.discriminator[:-1]
+    expected = np.square(array(features(x)).mean(0) - array(features(made[0])).mean(0)).sum()
+    assert step.generator_loss(step.discriminator, (x, labelled, target), made).item() == pytest.approx(
+        expected, rel=1e-4
+    )
+    step.loss = semi_game(loss="non-saturating").loss
+    expected = -np.log1p(-np.exp(log_p(fake)[:, 3])).mean()
+    assert step.generator_loss(step.discriminator, (x, labelled, target), made).item() == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_labels_come_again_beside_all_pictures():
+    x, labelled, target = some(7, 2), some(3, 2), tinydl.tensor([5, 6, 7])
+    items = beside(x, labelled, target)
+    assert len(items) == 7 and np.array_equal(items.tensors[0].numpy(), x.numpy())
+    assert items.tensors[2].numpy().tolist() == [5, 6, 7, 5, 6, 7, 5]
+    assert np.array_equal(items[4][1].numpy(), labelled[1].numpy())
+    for wrong in ((x, labelled, target[:2]), (x[:2], labelled, target), (x, labelled[:0], target[:0])):
+        with pytest.raises(ValueError, match="beside: expected as many labels"):
+            beside(*wrong)
+
+
+# ---------------------------------------------------------------- checkpoints
+GAMES = {
+    "info": (lambda: info_game(average=0.9, tricks=[Replay(20)]), TensorDataset(some(32, 2))),
+    "semi": (semi_game, beside(some(32, 2), some(6, 2), tinydl.tensor([0, 1, 2, 0, 1, 2]))),
+}
+
+
+@pytest.mark.parametrize("kind", GAMES)
+def test_a_resumed_game_is_bit_equal(tmp_path, kind):
+    make, data = GAMES[kind]
+
+    def run(name):
+        return Trainer(make(), DataLoader(data, 8, shuffle=True, seed=1), Checkpoint(tmp_path / name))
+
+    whole = run("whole")
+    whole.fit(4)
+    run("half").fit(2)
+    tinydl.rand(7)
+    second = run("half")
+    second.callbacks[0].resume(second)
+    second.fit(4)
+    assert second.history == whole.history
+    for name in ("generator", "discriminator"):
+        pair = (values(getattr(trainer.step, name)) for trainer in (whole, second))
+        assert all(np.array_equal(a, b) for a, b in zip(*pair))
+
+
+# ---------------------------------------------------------------- evidence
+def digits(train=True):
+    """8 x 8 digits in [-1, 1] and their labels."""
+    pytest.importorskip("sklearn")
+    data = Digits(train=train)
+    x, t = next(iter(DataLoader(data, len(data))))
+    return 2 * x - 1, t
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """LeNet that knows digits."""
+    tinydl.manual_seed(100)
+    x, t = digits()
+    lenet = LeNet(8, channels=(16, 32))
+    step = Classify(lenet, optim.Adam(lenet.parameters(), 2e-3))
+    Trainer(step, DataLoader(TensorDataset(x, t), 64, shuffle=True, seed=0)).fit(12)
+    assert evaluate(lenet, DataLoader(TensorDataset(*digits(False)), 360))["accuracy"] > 0.95
+    return lenet.eval()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_samples_are_what_their_labels_say(seed, judge):
+    tinydl.manual_seed(seed)
+    players = DCGANGenerator(8, 16, width=32, num_classes=10), DCGANDiscriminator(8, width=32, num_classes=10)
+    adams = (optim.Adam(p.parameters(), 1e-3, betas=(0.5, 0.999)) for p in players)
+    step = Adversarial(*players, *adams, latent=16, conditional=True, average=0.99)
+    batches = DataLoader(TensorDataset(*digits()), 64, shuffle=True, seed=seed)
+    Trainer(step, batches).fit(20 if len(SEEDS) == 1 else 60)
+    labels = tinydl.arange(1000) % 10
+    right = metrics.accuracy(judge(step.sample(1000, labels)), labels)
+    print(f"seed {seed}: {100 * right:.1f} % of the samples are classified as their label")
+    assert right >= 0.9
