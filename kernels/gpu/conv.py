@@ -37,8 +37,8 @@ CONV = Source(
     *(_instance(k, name, tile) for k in ("conv_pixels", "conv_weights") for name in ARITHMETIC for tile in TILES),
     *(f"pack_weights<{number}>" for number, _ in TYPES),
     *(f"sum_splits<{total}, {number}>" for number, total in TYPES),
-    structs={"Geometry": GEOMETRY},
-)
+    structs={"Geometry": GEOMETRY}, apart=True,
+)  # fmt: skip
 
 
 def conv(x, w, b, window):

@@ -54,17 +54,17 @@ def _cupy():
 
 
 @functools.cache
-def compiled(source: Source, backend: Backend) -> Any:
-    """The module of a source on a backend, compiled at its first launch."""
+def compiled(source: Source, backend: Backend, instances: tuple[str, ...]) -> Any:
+    """The module of a source's instances on a backend, compiled at its first launch."""
     return backend.raw_module(
-        code=source.text, options=("-std=c++17", *source.options), name_expressions=list(source.instances),
+        code=source.text, options=("-std=c++17", *source.options), name_expressions=list(instances),
         enable_cooperative_groups=source.cooperative,
     )  # fmt: skip
 
 
 @functools.cache
 def _kernel(source, backend, instance, shared):
-    kernel = compiled(source, backend).get_function(instance)
+    kernel = compiled(source, backend, (instance,) if source.apart else source.instances).get_function(instance)
     if shared > 48 << 10:  # more than every device grants without being asked
         kernel.max_dynamic_shared_size_bytes = shared
     return kernel

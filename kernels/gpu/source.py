@@ -37,6 +37,7 @@ class Source:
 
     options: for the compiler.  cooperative: the kernels meet at grid barriers.  structs: those that kernels take by
     value, by their names in the source, as NumPy's types.  headers: those that are no files, by their names.
+    apart: each instance is compiled by itself when it is first launched, as suits many large ones.
     """
 
     folder = CSRC
@@ -44,9 +45,10 @@ class Source:
 
     def __init__(
         self, file: str, *instances: str, options: tuple[str, ...] = (), cooperative: bool = False,
-        structs: dict[str, np.dtype] | None = None, headers: dict[str, str] | None = None,
+        structs: dict[str, np.dtype] | None = None, headers: dict[str, str] | None = None, apart: bool = False,
     ):  # fmt: skip
         self.file, self.instances, self.options, self.cooperative = file, instances, options, cooperative
+        self.apart = apart
         self.headers = headers or {}
         self.structs = {name: f"V{dtype.itemsize}" for name, dtype in (structs or {}).items()}
         Source.all.append(self)

@@ -69,6 +69,10 @@ struct __align__(16) Tap {
   u64 bits;
   __device__ __forceinline__ bool inside(u64 mask) const { return !(bits & ~mask); }
 };
+__device__ __forceinline__ Tap load_tap(const Tap* t) {  // in one access
+  uint4 v = *(const uint4*)t;
+  return {(int)v.x, (u64)v.w << 32 | v.z};
+}
 #define NEVER (1ull << 63)  // a bit that is in no mask
 
 // Where the places a of dimension d read.
@@ -181,7 +185,7 @@ struct PixelLoad {
 #pragma unroll
       for (int i = 0; i < WORDS; i++)
         gather.fetch(i, word(b, i), [&](int h, bool& valid) {
-          Tap t = mine[i * P::PACKED + h];
+          Tap t = load_tap(mine + i * P::PACKED + h);
           valid = t.inside(mask) && i * P::PACKED + h < left;
           return x + t.offset;
         });
@@ -325,7 +329,7 @@ struct WeightLoad {
 #pragma unroll
     for (int i = 0; i < B_WORDS; i++)
       right.fetch(i, word(b, i, T::LDB), [&](int h, bool& valid) {
-        Tap t = mine[i * LANES];
+        Tap t = load_tap(mine + i * LANES);
         valid = t.inside(mask[h]);
         return xs[h] + t.offset;
       });
