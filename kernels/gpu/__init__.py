@@ -12,11 +12,16 @@ FAMILIES = {
         *("max_pool", "max_pool_winners", "max_pool_gather", "max_pool_scatter", "max_unpool"),
         *("avg_pool", "avg_pool_spread"),
     ),
+    "norm": (
+        *("batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad", "layer_norm", "layer_norm_grad"),
+        *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
+    ),
     "pointwise": (
         *("tanh_slope", "sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope"),
         *("leaky_relu", "leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid"),
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),
     ),
+    "reduce": ("sum_to",),
     "random": ("philox_bits", "philox_uniform", "philox_normal", "dropout"),
 }
 KERNELS = {name: family for family, names in FAMILIES.items() for name in names}
