@@ -109,10 +109,11 @@ def pictures_of(reconstruct: Callable, images: Images, device, corrupt: Callable
     """Draws rows of held-out images, of these corrupted if they are, and of what the model makes of them."""
 
     def draw(n, columns):
-        x = images.held_out[:n].to(device)
-        seen = x if corrupt is None else corrupt(x)
-        kinds = [x, *([] if corrupt is None else [seen]), reconstruct(seen).reshape(x.shape)]
-        return cat([kind[i : i + columns] for i in range(0, len(x), columns) for kind in kinds])[:n]
+        kinds = 2 if corrupt is None else 3
+        x = images.held_out[: max(1, n // (kinds * columns)) * columns].to(device)
+        seen = [x] if corrupt is None else [x, corrupt(x)]
+        rows = [*seen, reconstruct(seen[-1]).reshape(x.shape)]
+        return cat([row[i : i + columns] for i in range(0, len(x), columns) for row in rows])
 
     return draw
 

@@ -10,7 +10,7 @@ from . import runs
 def add_arguments(parser) -> None:
     """The options of `tinydl sample`."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the run's folder, as runs/digits-vae")
-    parser.add_argument("--grid", type=int, default=8, help="rows and columns of images (default: 8)")
+    parser.add_argument("--grid", type=int, default=10, help="rows and columns of images (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--out", help="the picture (default: sample.png in the run's folder)")

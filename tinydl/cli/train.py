@@ -9,7 +9,7 @@ from pathlib import Path
 from . import runs
 
 DATA = ("digits", "mnist", "fashion-mnist", "faces")
-GRID = 8
+GRID = 10  # rows and columns of a picture of samples: as many as most sets have classes
 
 
 def add_arguments(parser) -> None:

@@ -53,7 +53,7 @@ class LivePlots(Callback):
             self.next = time.monotonic() + self.seconds  # the time of drawing does not count
 
     def on_fit_end(self, run: Trainer) -> None:
-        if self.steps:
+        if self.steps and not isinstance(run.error, Exception):  # drawing may be what failed
             self.show(run)
 
     def show(self, run: Trainer) -> None:

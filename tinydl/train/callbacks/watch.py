@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...autograd import no_grad
 from ...io import write_atomically
 from ...nn.module import Module
@@ -67,7 +69,8 @@ def _parameters(step) -> Iterator[tuple[str, Tensor]]:
 @no_grad()
 def _finite(x: Tensor) -> bool:
     """One pass in most cases; a sum may overflow though all its terms are finite."""
-    return math.isfinite(x.sum().item()) or bool(x.isfinite().all())
+    with np.errstate(all="ignore"):
+        return math.isfinite(x.sum().item()) or bool(x.isfinite().all())
 
 
 def _count(x: Tensor) -> str:
