@@ -8,6 +8,7 @@ from importlib import import_module
 
 FAMILIES = {
     "conv": ("conv", "conv_transpose", "conv_weight"),
+    "gemm": ("matmul", "linear"),
     "pool": (
         *("max_pool", "max_pool_winners", "max_pool_gather", "max_pool_scatter", "max_unpool"),
         *("avg_pool", "avg_pool_spread"),
@@ -22,6 +23,9 @@ FAMILIES = {
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),
     ),
     "reduce": ("sum_to",),
+    "softmax": (
+        *("softmax", "softmax_slope", "log_softmax", "log_softmax_slope", "cross_entropy", "cross_entropy_grad"),
+    ),
     "random": ("philox_bits", "philox_uniform", "philox_normal", "dropout"),
 }
 KERNELS = {name: family for family, names in FAMILIES.items() for name in names}
