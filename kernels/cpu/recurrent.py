@@ -7,6 +7,7 @@ weights of NR hidden units, in register tiles, and computes these units' gates w
     acts     (rows, gates * H)   what the inputs give, then the gates' values in its place
     before   (rows, H)           h before each step: the left operand of the step's product
     extra    (rows, H)           LSTM: c before each step.  GRU: u_n, what the state gives to n
+    left     (2, N, wide)        the left operand of a step's product and of the next: before, or gradients of gates
     tiles    (numbers, MR * NR)  of one job: gates, states and gradients of a few rows, one below another
 """
 
@@ -14,9 +15,9 @@ import numpy as np
 from numba import prange
 
 from .arrays import FLOATS, empty, plain
-from .gemm import pack, product
+from .gemm import pack, product, products
 from .jit import jit
-from .microkernel import MR, STRIP_BYTES, address, strip
+from .microkernel import MR, STRIP_BYTES, VECTOR_BYTES, address, strip
 from .tiles import add_rows, columns, put_rows, rows_tile
 from .vmath import sigmoid, tanh
 
@@ -73,7 +74,7 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
             bias += b
     if kind == GRU and b_hh is not None:  # of n, it stands inside of a product with r
         bias[2 * H :], inner[:] = 0 if b_ih is None else b_ih[2 * H :], b_hh[2 * H :]
-    acts = product(x, w_ih, b_turned=True)
+    acts = products(x[None], w_ih.T[None], bias)[0]
     strips = np.stack([pack(w, STRIP_BYTES // x.itemsize, True) for w in w_hh.reshape(gates, H, H)])
     y, before, last = (empty(shape, x.dtype) for shape in ((len(x), H), (len(x), H), (N, H)))
     extra = empty((len(x) if kind >= GRU else 0, H), x.dtype)
@@ -85,7 +86,9 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
         if kind == LSTM:
             extra[start + begun : start + rows] = c[begun:rows]
         begun = max(begun, rows)
-    _steps(kind, order, strips, bias, inner, acts, before, extra, y, last, last_c)
+    left = _left(N, H, x.dtype)
+    left[:, :, :H] = h
+    _steps(kind, order, strips, inner, acts, before, extra, y, last, last_c, left)
     return y, last, last_c, acts, before, extra
 
 
@@ -99,7 +102,8 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
     bias, inner = np.zeros(gates * H, dtype), np.zeros(H, dtype)
     strips = pack(w_hh, STRIP_BYTES // x.itemsize, False)
     extra = before if extra is None else extra
-    _steps_back(kind, _order(sizes, backwards), strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner)
+    order, left = _order(sizes, backwards), _left(N, gates * H, dtype)
+    _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left)
     more = bias.copy()
     if kind == GRU:
         more[2 * H :] = inner
@@ -116,6 +120,12 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
     ]
 
 
+def _left(N, width, dtype):
+    """Operands of two steps, their rows apart by no power of two: those of a tile would share few sets of the cache."""
+    vector = VECTOR_BYTES // np.dtype(dtype).itemsize
+    return empty((2, N, (-(-width // vector) | 1) * vector), dtype)
+
+
 def _order(sizes, backwards):
     """(T + 1, 2): first row and number of rows of each step, in the order of the steps; no rows at the end."""
     starts = np.cumsum([0, *sizes[:-1]])
@@ -127,17 +137,18 @@ def _order(sizes, backwards):
 
 
 @jit(parallel=True)
-def _steps(kind, order, strips, bias, inner, acts, before, extra, y, last, last_c):
+def _steps(kind, order, strips, inner, acts, before, extra, y, last, last_c, left):
     for t in range(len(order) - 1):
         for u in prange(strips.shape[1]):
-            _units(kind, order[t], order[t + 1], u, strips, bias, inner, acts, before, extra, y, last, last_c)
+            a, state = left[t % 2], left[(t + 1) % 2]
+            _units(kind, order[t], order[t + 1], u, strips, inner, acts, before, extra, y, last, last_c, a, state)
 
 
 @jit(apart=True)
-def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, last, last_c):
+def _units(kind, now, after, u, strips, inner, acts, before, extra, y, last, last_c, left, state):
     """One step of the NR units from u * NR on."""
     gates, U, H, NR = strips.shape
-    begin, size, G = u * NR, MR * NR, gates * H
+    begin, size, G, wide = u * NR, MR * NR, gates * H, left.shape[1]
     masks, tiles = columns(y, min(NR, H - begin)), np.zeros((TILES, size), y.dtype)
     for low in range(0, now[1], MR):
         n = min(MR, now[1] - low)
@@ -145,9 +156,8 @@ def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, las
         to = (now[0] + low) * G + begin
         for q in range(gates):
             b = address(strips, (q * U + u) * H * NR)
-            rows_tile(n, H, address(before, at - begin), H, b, NR, address(tiles, q * size))
+            rows_tile(n, H, address(left, low * wide), wide, b, NR, address(tiles, q * size))
             if q < 2 or kind != GRU:
-                add_rows(tiles, q * size, NR, bias, q * H + begin, 0, n, masks)
                 add_rows(tiles, q * size, NR, acts, to + q * H, G, n, masks)
         if kind == LSTM:
             put_rows(tiles, 4 * size, NR, extra, at, H, n, masks)
@@ -156,7 +166,6 @@ def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, las
             add_rows(tiles, 2 * size, NR, inner, begin, 0, n, masks)
             put_rows(extra, at, H, tiles, 2 * size, NR, n, masks)
             put_rows(tiles, 3 * size, NR, acts, to + 2 * H, G, n, masks)
-            add_rows(tiles, 3 * size, NR, bias, 2 * H + begin, 0, n, masks)
             put_rows(tiles, 5 * size, NR, before, at, H, n, masks)
             _gru_cell(tiles, n * NR)
         else:
@@ -168,6 +177,7 @@ def _units(kind, now, after, u, strips, bias, inner, acts, before, extra, y, las
         stay = max(0, min(n, after[1] - low))
         on, end = (after[0] + low) * H + begin, (low + stay) * H + begin
         put_rows(before, on, H, tiles, 5 * size, NR, stay, masks)
+        put_rows(state, low * wide + begin, wide, tiles, 5 * size, NR, stay, masks)
         put_rows(last, end, H, tiles, 5 * size + stay * NR, NR, n - stay, masks)
         if kind == LSTM:
             put_rows(extra, on, H, tiles, 4 * size, NR, stay, masks)
@@ -222,30 +232,31 @@ def _sigmoid(a, n):
 
 
 @jit(parallel=True)
-def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner):
+def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left):
     for t in range(len(order) - 1, -1, -1):  # the state before the first step comes last: t - 1 is none then
         for u in prange(len(strips)):
-            _carry(order[t], u, strips, du, dh)
+            _carry(order[t], u, strips, left[t % 2], dh)
             if t:
-                _units_back(kind, order[t - 1], u, acts, before, extra, gy, dh, dc, dx, du, bias, inner)
+                to = left[(t + 1) % 2]
+                _units_back(kind, order[t - 1], u, acts, before, extra, gy, dh, dc, dx, du, bias, inner, to)
 
 
 @jit(apart=True)
-def _carry(step, u, strips, du, dh):
+def _carry(step, u, strips, left, dh):
     """Add to the gradient of NR units of h what the gates of the step give."""
-    (_, K, NR), H = strips.shape, dh.shape[1]
+    (_, K, NR), H, wide = strips.shape, dh.shape[1], left.shape[1]
     masks, tile = columns(dh, min(NR, H - u * NR)), np.empty(MR * NR, dh.dtype)
     for low in range(0, step[1], MR):
         n = min(MR, step[1] - low)
-        a, b = address(du, (step[0] + low) * K), address(strips, u * K * NR)
-        rows_tile(n, K, a, K, b, NR, address(tile, 0))
+        a, b = address(left, low * wide), address(strips, u * K * NR)
+        rows_tile(n, K, a, wide, b, NR, address(tile, 0))
         add_rows(dh, low * H + u * NR, H, tile, 0, NR, n, masks)
 
 
 @jit(apart=True)
-def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, inner):
+def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left):
     """The gradients of the gates of NR units, from that of their state."""
-    H, G, NR = dh.shape[1], acts.shape[1], strip(dh)
+    H, G, NR, wide = dh.shape[1], acts.shape[1], strip(dh), left.shape[1]
     gates, begin, size = G // H, u * NR, MR * NR
     masks, tiles = columns(dh, min(NR, H - begin)), np.zeros((TILES, size), dh.dtype)
     for low in range(0, step[1], MR):
@@ -266,12 +277,15 @@ def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, in
             put_rows(tiles, 4 * size, NR, before, at, H, n, masks)
             _gru_back(tiles, n * NR)
             put_rows(du, to + 2 * H, G, tiles, 3 * size, NR, n, masks)
+            put_rows(left, low * wide + 2 * H + begin, wide, tiles, 3 * size, NR, n, masks)
             add_rows(inner, begin, 0, tiles, 3 * size, NR, n, masks)
         else:
             _rnn_back(kind, tiles, n * NR)
         for q in range(gates):
             put_rows(dx, to + q * H, G, tiles, q * size, NR, n, masks)
             add_rows(bias, q * H + begin, 0, tiles, q * size, NR, n, masks)
+            if q < 2 or kind != GRU:
+                put_rows(left, low * wide + q * H + begin, wide, tiles, q * size, NR, n, masks)
             if kind == GRU and q < 2:
                 put_rows(du, to + q * H, G, tiles, q * size, NR, n, masks)
         put_rows(dh, state, H, tiles, 5 * size, NR, n, masks)
