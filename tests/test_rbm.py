@@ -2,6 +2,7 @@
 float64, gradients against the walk back and the textbook, learning against the exact likelihood."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from tinydl.train import (
     ContrastiveDivergence,
     PersistentContrastiveDivergence,
     RaiseMomentum,
+    Schedule,
     Trainer,
     hintons_sgd,
 )
 
+SEEDS = range(int(os.environ.get("TINYDL_SEEDS", "1")))
 KINDS = ["bernoulli", "gaussian", "learned sigma"]
 
 
@@ -309,6 +312,35 @@ def test_the_exact_likelihood_rises(step_type, lr, momentum):
     # (the noise of the samples lets it swing by some tenths)
     assert independent < -10.9 and likelihoods[-1] > -8.2
     assert likelihoods[0] < likelihoods[4] < likelihoods[-1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("step_type", [ContrastiveDivergence, PersistentContrastiveDivergence])
+def test_on_digits_the_exact_likelihood_rises_and_ais_agrees(step_type, seed):
+    """Of test digits in bits, 12 hidden units, at a rate that falls to nothing; log Z by the sum over all states."""
+    pytest.importorskip("sklearn")
+    from tinydl.data.datasets import Digits
+
+    x, test = (
+        (next(iter(DataLoader(part, len(part))))[0].flatten(1) > 0.5).float()
+        for part in (Digits(train=True), Digits(train=False))
+    )
+    tinydl.manual_seed(seed)
+    rbm = RBM(64, 12).fit_biases(x)
+    likelihoods = [rbm.log_likelihood(test).mean().item()]
+    optimizer = hintons_sgd(rbm, 0.1)
+    falling = Schedule(tinydl.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, 20))
+    run = Trainer(step_type(rbm, optimizer), DataLoader(TensorDataset(x), 20, shuffle=True, seed=seed), falling)
+    for epoch in (5, 20):
+        run.fit(epoch)
+        likelihoods.append(rbm.log_likelihood(test).mean().item())
+    exact, found = rbm.log_partition(), rbm.ais(1000, chains=100)
+    figures = (
+        f"seed {seed}: log p {likelihoods[0]:.2f} -> {likelihoods[-1]:.2f} nats, AIS off by {found.value - exact:+.3f}"
+    )
+    print(step_type.__name__, figures)
+    assert likelihoods == sorted(likelihoods) and likelihoods[-1] > likelihoods[0] + 4
+    assert found.low < exact < found.high and abs(found.value - exact) < 0.2
 
 
 def test_momentum_is_raised():
