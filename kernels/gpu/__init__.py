@@ -17,6 +17,7 @@ FAMILIES = {
         *("batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad", "layer_norm", "layer_norm_grad"),
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
     ),
+    "optim": ("adam_update", "sgd_update"),
     "pointwise": (
         *("tanh_slope", "sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope"),
         *("leaky_relu", "leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid"),

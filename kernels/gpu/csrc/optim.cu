@@ -1,0 +1,75 @@
+// Steps of optimizers: one launch for all parameters.  A block works on one piece, a row of the table: the addresses of
+// its K arrays (parameter, gradient, state ...) and their count of numbers.
+#include "common.cuh"
+
+template <typename T, int K>
+struct Piece {
+  T* at[K];
+  int count;
+
+  __device__ explicit Piece(const u64* table) {
+    const u64* row = table + (i64)blockIdx.x * (K + 1);
+    for (int k = 0; k < K; k++) at[k] = (T*)row[k];
+    count = (int)row[K];
+  }
+  // f(numbers of the K arrays) changes them in place, the gradient's excepted.
+  template <typename A, typename F>
+  __device__ void update(F f) const {
+    constexpr int V = lanes_of<T>;
+    bool whole = true;
+    for (int k = 0; k < K; k++) whole = whole && aligned<V>(at[k]);
+    int middle = whole ? count / V * V : 0;
+    walk<V, A>(0, middle, f);
+    walk<1, A>(middle, count, f);
+  }
+  template <int V, typename A, typename F>
+  __device__ void walk(int first, int end, F& f) const {
+    for (int i = first + threadIdx.x * V; i < end; i += blockDim.x * V) {
+      Pack<T, V> packs[K];
+#pragma unroll
+      for (int k = 0; k < K; k++) packs[k] = *(const Pack<T, V>*)(at[k] + i);
+#pragma unroll
+      for (int l = 0; l < V; l++) {
+        A x[K];
+#pragma unroll
+        for (int k = 0; k < K; k++) x[k] = packs[k].at[l];
+        f(x);
+#pragma unroll
+        for (int k = 0; k < K; k++) packs[k].at[l] = x[k];
+      }
+#pragma unroll
+      for (int k = 0; k < K; k++)
+        if (k != 1) *(Pack<T, V>*)(at[k] + i) = packs[k];
+    }
+  }
+};
+
+// Arrays: parameter, gradient, average, averaged square and, if EXTRA, the largest of these.
+template <typename T, typename A, int EXTRA>
+__global__ void adam(const u64* table, A rate, A root, A fresh, A kept, A fresh_square, A eps, A decay, A shrink,
+                     A sign) {
+  Piece<T, 4 + EXTRA>(table).template update<A>([&](A* x) {
+    A p = x[0] * shrink, d = sign * x[1];
+    if (decay != 0) d += decay * p;
+    x[2] += fresh * (d - x[2]);
+    x[3] = x[3] * kept + fresh_square * (d * d);
+    A square = x[3];
+    if (EXTRA) square = x[3 + EXTRA] = square > x[3 + EXTRA] || square != square ? square : x[3 + EXTRA];
+    x[0] = p - rate * (x[2] / (sqrt(square) * root + eps));
+  });
+}
+
+// Arrays: parameter, gradient and, if EXTRA, velocity.
+template <typename T, typename A, int EXTRA>
+__global__ void descent(const u64* table, A rate, A decay, A sign, A kept, A share, A of_velocity, A of_gradient) {
+  Piece<T, 2 + EXTRA>(table).template update<A>([&](A* x) {
+    A d = sign * x[1];
+    if (decay != 0) d += decay * x[0];
+    if (EXTRA) {
+      A velocity = (kept != 0 ? x[1 + EXTRA] * kept : 0) + share * d;
+      x[1 + EXTRA] = velocity;
+      d = of_gradient != 0 ? of_velocity * velocity + of_gradient * d : velocity;
+    }
+    x[0] -= rate * d;
+  });
+}
