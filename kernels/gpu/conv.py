@@ -9,6 +9,7 @@ from .arrays import plain
 from .launch import backend_of, elementwise, launch
 from .precision import arithmetic
 from .source import NAMES, Source
+from .tiles import STEP, shared_bytes, threads
 
 GEOMETRY = np.dtype(
     [(name, "i4") for name in ("images", "groups", "channels", "rows")]
@@ -21,7 +22,6 @@ TILES = ((16, 256, 16, 32), (64, 64, 32, 32), (128, 128, 64, 32))
 ARITHMETIC = {"Tf32": ("float", "float"), "Ieee": ("float", "float"), "Half": ("__half", "float"),
               "Double": ("double", "double")}  # fmt: skip
 TYPES = tuple(dict.fromkeys(ARITHMETIC.values()))
-STAGES, STEP = 3, 128  # as in mma.cuh: steps that are on their way, bytes of k in each
 MULTIPROCESSORS = 132  # of an H200: what work is cut for.  A constant, so that results are the same everywhere.
 MOST_TAPS, MOST_PLACES = 2048, 63  # their table lies in shared memory; of all dimensions, each has a bit
 
@@ -75,8 +75,8 @@ def conv_weight(x, u, window):
     )  # fmt: skip
     direct = splits == 1 and number == total
     parts = w if direct else backend.empty((splits, *w.shape), "float32" if total == "float" else "float64")
-    shared = tile[1] * 16 + _stages(tile, x.itemsize, b_deep=True)
-    launch(CONV, _instance("conv_weights", name, tile), (*grid, G * splits), _threads(tile), x, u, parts, geometry,
+    shared = tile[1] * 16 + shared_bytes(tile, x.itemsize, True, True)
+    launch(CONV, _instance("conv_weights", name, tile), (*grid, G * splits), threads(tile), x, u, parts, geometry,
            shared=shared)  # fmt: skip
     if not direct:
         elementwise(CONV, f"sum_splits<{total}, {number}>", w.size, parts, w, w.size, splits)
@@ -99,11 +99,12 @@ def _pixels(x, w, b, window, transposed):
     x, w, b = plain(x), plain(w), None if b is None else plain(b)
     channels, phases = x.shape[1] // G, prod(window.stride) if transposed else 1
     per_word, taps = 16 // x.itemsize, prod(window.size)
-    direct = taps == 1 == phases and x.itemsize > 2 and not any(window.padding) and tuple(window.image) == tuple(window.out)
-    direct = direct and set(window.stride) == {1} and prod(to) % per_word == 0 and backend.address(x) % 16 == 0
+    same = taps == 1 == phases and set(window.stride) == {1} and not any(window.padding) and window.image == window.out
+    direct = same and x.itemsize > 2 and prod(to) % per_word == 0 and backend.address(x) % 16 == 0
     geometry = _geometry(window, transposed, len(x), channels, rows, plain=direct)
     if transposed or channels * taps % per_word or backend.address(w) % 16:
-        length = taps * -(-channels // per_word) * per_word if transposed else -(-channels * taps // per_word) * per_word
+        each, times = (channels, taps) if transposed else (channels * taps, 1)
+        length = -(-each // per_word) * per_word * times
         packed = backend.empty((G, rows, length), w.dtype)
         blocks = -(-rows * length // phases // 256)
         launch(CONV, f"pack_weights<{NAMES[w.dtype.name]}>", (blocks, phases, G), 256, w, packed, geometry)
@@ -112,20 +113,18 @@ def _pixels(x, w, b, window, transposed):
     tile = _tile(rows, pixels, G * phases)
     grid = -(-rows // tile[0]) * -(-pixels // tile[1]), 1, G * phases
     # places of pixels, taps and what is read beyond them, tiles
-    table = taps + STEP // x.itemsize * tile[1] // _threads(tile)
-    shared = tile[1] * 8 + table * 16 + _stages(tile, x.itemsize, b_deep=False)
-    launch(CONV, _instance("conv_pixels", name, tile), grid, _threads(tile), x, w, b, y, geometry, shared=shared)
+    table = taps + STEP // x.itemsize * tile[1] // threads(tile)
+    shared = tile[1] * 8 + table * 16 + shared_bytes(tile, x.itemsize, True, False)
+    launch(CONV, _instance("conv_pixels", name, tile), grid, threads(tile), x, w, b, y, geometry, shared=shared)
     return y
 
 
 def _served(name, window, *arrays):
     """Whether the kernels take these: positions in one image fit an int, the tables fit shared memory."""
     sizes = [a.size // max(1, len(a)) for a in arrays] + [len(arrays[0]) * prod(window.image), arrays[1].size]
-    phases = window.groups * prod(window.stride)
-    return (
-        name is not None and len({a.dtype for a in arrays}) == 1 and len(window.size) <= 3
-        and prod(window.size) <= MOST_TAPS and sum(window.size) + 2 <= MOST_PLACES and max(sizes) < 2**30 and phases < 2**16
-    )  # fmt: skip
+    tables = prod(window.size) <= MOST_TAPS and sum(window.size) + 2 <= MOST_PLACES
+    fits = max(sizes) < 2**30 and window.groups * prod(window.stride) < 2**16
+    return name is not None and len({a.dtype for a in arrays}) == 1 and len(window.size) <= 3 and tables and fits
 
 
 def _tile(rows, columns, times):
@@ -134,18 +133,6 @@ def _tile(rows, columns, times):
         return TILES[0]
     blocks = -(-rows // 128) * -(-columns // 128) * times
     return TILES[1] if rows <= 64 or blocks < MULTIPROCESSORS else TILES[2]
-
-
-def _threads(tile):
-    return tile[0] // tile[2] * (tile[1] // tile[3]) * 32
-
-
-def _stages(tile, itemsize, b_deep):
-    """Bytes of a block's tiles in shared memory, as mma.cuh lays them out."""
-    word = max(4, itemsize)
-    depth = STEP // word
-    columns = tile[1] * (depth + 4) if b_deep else depth * (tile[1] + (4 if word == 8 else 8))
-    return STAGES * word * (tile[0] * (depth + 4) + columns)
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,81 @@
+"""Matrix products of float32 on tensor cores (csrc/gemm.cu): as accurate as float32 itself, and faster than by its own
+units, or with 10 bits (precision.py).  Everything else, and what is small, is left to cuBLAS.
+"""
+
+from math import prod
+
+from .arrays import plain
+from .launch import backend_of, launch
+from .precision import arithmetic
+from .source import Source
+from .tiles import shared_bytes, threads
+
+TILES = ((64, 64, 32, 32), (128, 128, 64, 32))
+LEAST_BLOCKS = 64  # tiles of 64 x 64: with fewer, most of a GPU would idle; cuBLAS cuts k, too
+LARGE = 132  # as many tiles of 128 x 128 as make these worth while
+
+
+def _instance(name, a_deep, b_deep, tile):
+    return f"gemm<{', '.join(map(str, ('float', name, int(a_deep), int(b_deep), *tile)))}>"
+
+
+GEMM = Source(
+    "gemm.cu",
+    *(_instance(n, a, b, t) for n in ("Ieee", "Tf32") for a in (0, 1) for b in (0, 1) for t in TILES),
+    apart=True,
+)
+
+
+def matmul(x, other):
+    """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m), float32; declines small and broadcast products."""
+    if x.ndim < 2 or other.ndim < 2 or (other.ndim > 2 and x.shape[:-2] != other.shape[:-2]):
+        return NotImplemented
+    batch, (k, m) = prod(other.shape[:-2]), other.shape[-2:]
+    if other.ndim == 2 and x.ndim > 2:
+        x2 = x.reshape(prod(x.shape[:-1]), k)
+        y = product(x2[None], other[None])
+    else:
+        y = product(x.reshape(batch, *x.shape[-2:]), other.reshape(batch, k, m))
+    return y if y is NotImplemented else y.reshape(*x.shape[:-1], m)
+
+
+def linear(input, weight, bias):
+    """input (..., k), weight (m, k), bias (m,) or None -> (..., m); declines as matmul does."""
+    if bias is not None and bias.shape != weight.shape[:1]:
+        return NotImplemented
+    y = product(input.reshape(1, prod(input.shape[:-1]), weight.shape[1]), weight.T[None], bias)
+    return y if y is NotImplemented else y.reshape(*input.shape[:-1], len(weight))
+
+
+def product(a, b, bias=None, what="matmul"):
+    """a (batch, n, k), b (batch, k, m), bias (m,) -> (batch, n, m).  Arrays turned on their sides are read as they lie.
+
+    what: whose precision is meant.
+    """
+    (batch, n, k), m = a.shape, b.shape[2]
+    if {t.dtype.name for t in (a, b, bias) if t is not None} != {"float32"}:
+        return NotImplemented
+    blocks = -(-n // 64) * -(-m // 64) * batch
+    if not k or blocks < LEAST_BLOCKS or batch >= 2**16 or max(n * k, k * m, n * m) >= 2**31:
+        return NotImplemented
+    (a, a_deep), (b, b_flat) = _lying(a), _lying(b)
+    backend = backend_of(a)
+    unaligned = (k if a_deep else n) % 4 or (m if b_flat else k) % 4 or (backend.address(a) | backend.address(b)) % 16
+    if unaligned:  # 16 bytes at once is the only way that the kernel copies
+        return NotImplemented
+    large = -(-n // 128) * -(-m // 128) * batch >= LARGE
+    tile, name = TILES[large], arithmetic("float32", what)
+    y = backend.empty((batch, n, m), a.dtype)
+    launch(
+        GEMM, _instance(name, a_deep, not b_flat, tile), (-(-n // tile[0]) * -(-m // tile[1]), 1, batch), threads(tile),
+        a, b, bias if bias is None else plain(bias), y, n, m, k, shared=shared_bytes(tile, 4, a_deep, not b_flat),
+    )  # fmt: skip
+    return y
+
+
+def _lying(a):
+    """The array of which `a` is a view, in C order, and whether it is `a` itself, not turned on its side."""
+    if a.flags.c_contiguous:
+        return a, True
+    turned = a.swapaxes(1, 2)
+    return (turned, False) if turned.flags.c_contiguous else (a.copy(), True)
