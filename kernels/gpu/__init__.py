@@ -13,6 +13,7 @@ FAMILIES = {
         *("max_pool", "max_pool_winners", "max_pool_gather", "max_pool_scatter", "max_unpool"),
         *("avg_pool", "avg_pool_spread"),
     ),
+    "embedding": ("take_at", "add_at"),
     "norm": (
         *("batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad", "layer_norm", "layer_norm_grad"),
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
@@ -24,6 +25,7 @@ FAMILIES = {
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),
     ),
     "reduce": ("sum_to",),
+    "resample": ("resample", "resample_adjoint"),
     "softmax": (
         *("softmax", "softmax_slope", "log_softmax", "log_softmax_slope", "cross_entropy", "cross_entropy_grad"),
     ),

@@ -1,0 +1,62 @@
+"""Rows of an array picked by an index, and rows added up where an index says (csrc/embedding.cu).
+
+Sums go through the index sorted, stably: each row of the result has one thread, which adds in the index's order.
+"""
+
+from math import prod
+
+from .arrays import WIDE, instance, instances, lanes, plain, served
+from .launch import backend_of, elementwise
+from .source import NAMES, Source
+
+EMBEDDING = Source(
+    "embedding.cu",
+    *(f"take<{kind}, {wide}, {i}>" for kind, wide in WIDE.items() for i in ("int", "i64")),
+    *(i for name in ("combine", "resample") for i in instances(name)),
+)
+
+
+def take_at(x, indices, dims):
+    """As the operation, for one index: x[:, index]."""
+    if len(indices) != 1 or not served(x) or indices[0].dtype.name not in ("int32", "int64"):
+        return NotImplemented
+    (index,), (dim,) = map(plain, indices), dims
+    _, V, B = three(x.shape, dim)
+    y = backend_of(x).empty((*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]), x.dtype)
+    if V == 0 and y.size:
+        return NotImplemented
+    name = instance("take", x, NAMES[index.dtype.name])
+    elementwise(EMBEDDING, name, y.size, plain(x), index, y, V, index.size, B, y.size, lanes=lanes(x))
+    return y
+
+
+def add_at(x, indices, shape, dims):
+    """As the operation, for one index: zeros of `shape` to which the rows of x are added."""
+    if len(indices) != 1 or not served(x):
+        return NotImplemented
+    (index,), (dim,) = indices, dims
+    if x.shape != (*shape[:dim], *index.shape, *shape[dim + 1 :]):
+        return NotImplemented
+    return combined(x, index % max(shape[dim], 1), None, shape, dim)
+
+
+def combined(x, index, weights, shape, dim):
+    """Zeros of `shape` to which, along `dim`, x is added where the index says, times weights.
+
+    index: of rows of x, or of several goes through all of them, (K * rows,); weights likewise, or None.
+    """
+    backend, (A, V, B) = backend_of(x), three(shape, dim)
+    xp, flat = backend.xp, index.reshape(-1)
+    order = xp.argsort(flat, kind="stable")
+    starts = xp.searchsorted(flat[order], xp.arange(V + 1)).astype("int64", copy=False)
+    weights = None if weights is None else weights.reshape(-1)[order]
+    y = backend.empty(shape, x.dtype)
+    rows = x.size // max(A * B, 1)
+    given = plain(x), starts, order.astype("int64", copy=False), weights, y, max(rows, 1), V, B, y.size
+    elementwise(EMBEDDING, instance("combine", x), y.size, *given, lanes=lanes(x))
+    return y
+
+
+def three(shape, dim):
+    """(A, V, B): what lies before the dimension, its size, and what lies behind."""
+    return prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])
