@@ -5,19 +5,19 @@ log_softmax      x - m - log(s)
 cross_entropy    m + log(s) - x[target]; its gradient is g (softmax(x) - one at the target)
 """
 
-from math import prod
-
 import numpy as np
-from numba import prange
+from numba import carray
 
 from .arrays import FLOATS, empty, plain
-from .formula import where
 from .jit import jit
+from .jobs import jobs
+from .microkernel import address
+from .rows import largest
+from .sums import products, total
 from .vmath import exp, log
 
-SMALLEST = 1 << 13  # elements; below, NumPy is as quick
-LANES = 32  # sums of a row that are added up at its end: the same at every number of threads
-JOB = 1 << 14  # elements in a job
+SMALLEST = 1 << 10  # elements; below, NumPy is as quick
+JOB = 1 << 12  # elements in a job, where rows are shorter: with what is made of them they fit the first cache
 
 
 def softmax(x, dim):
@@ -43,14 +43,15 @@ def _served(x):
 def _over_rows(loop, dim, x, *more):
     if not _served(x) or dim not in (x.ndim - 1, -1) or any(a.shape != x.shape or a.dtype != x.dtype for a in more):
         return NotImplemented
-    C = x.shape[-1]
     y = empty(x.shape, x.dtype)
-    loop(*(plain(a).reshape(-1, C) for a in (x, *more, y)), _rows_in_job(C))
+    _run(loop, x.shape[-1], *(plain(a).reshape(-1) for a in (x, *more, y)))
     return y
 
 
-def _rows_in_job(C):
-    return max(1, JOB // C)
+def _run(loop, C, x, *more):
+    """loop(job, C, n, x, ...), where a job is n elements of x, whole rows of C, or what is left."""
+    n = max(1, JOB // C) * C
+    loop(-(-x.size // n), C, n, x, *more)
 
 
 def cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing):
@@ -59,7 +60,7 @@ def cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing):
         return NotImplemented
     target = plain(target.astype(np.int64, copy=False))
     loss = np.empty(len(x), x.dtype)
-    _losses(plain(x), target, ignore_index, loss, _rows_in_job(x.shape[1]))
+    _run(_losses, x.shape[1], plain(x).reshape(-1), target, ignore_index, loss)
     if reduction == "none":
         return loss
     total = loss.sum()
@@ -74,116 +75,113 @@ def cross_entropy_grad(g, x, target, weight, ignore_index, reduction, label_smoo
     if reduction == "mean":
         g = g / x.dtype.type(np.count_nonzero(target != ignore_index))
     out = empty(x.shape, x.dtype)
-    shares = np.ascontiguousarray(np.broadcast_to(g, prod(target.shape)))
-    _loss_slopes(plain(x), target, ignore_index, shares.astype(x.dtype), out, _rows_in_job(x.shape[1]))
+    g = plain(np.asarray(g, x.dtype)).reshape(-1)  # one for each row, or one for all
+    _run(_loss_slopes, x.shape[1], plain(x).reshape(-1), target, ignore_index, g, out.reshape(-1))
     return out, None, None
 
 
-# ---------------------------------------------------------------- loops
+# ---------------------------------------------------------------- jobs
 @jit
-def _largest(x):
-    """NaN counts for nothing: it comes back in the sum."""
-    best = np.full(LANES, x[0] if x[0] == x[0] else -np.inf, x.dtype)
-    whole = len(x) // LANES * LANES
-    for i in range(0, whole, LANES):
-        for l in range(LANES):
-            best[l] = where(x[i + l] > best[l], x[i + l], best[l])
-    m = best[0]
-    for l in range(1, LANES):
-        m = where(best[l] > m, best[l], m)
-    for i in range(whole, len(x)):
-        m = where(x[i] > m, x[i], m)
-    return m
+def _part(j, n, x):
+    """Where job j begins and ends."""
+    return j * n, min(len(x), j * n + n)
 
 
 @jit
-def _total(x):
-    parts = np.zeros(LANES, x.dtype)
-    whole = len(x) // LANES * LANES
-    for i in range(0, whole, LANES):
-        for l in range(LANES):
-            parts[l] += x[i + l]
-    total = x.dtype.type(0)
-    for l in range(LANES):
-        total += parts[l]
-    for i in range(whole, len(x)):
-        total += x[i]
-    return total
+def _below_largest(x, begin, end, C, y, at):
+    """x minus the largest of its row, to y from `at` on."""
+    for r in range(begin, end, C):
+        m = largest(C, address(x, r))
+        row, to = carray(address(x, r), C), carray(address(y, at + r - begin), C)
+        for i in range(C):
+            to[i] = row[i] - m
 
 
 @jit
-def _exponentials(x, y):
-    """y = e**(x - m); returns m and the sum of y."""
-    m = _largest(x)
-    for i in range(len(x)):
-        y[i] = exp(x[i] - m)
-    return m, _total(y)
+def _exponentials(y, at, n):
+    """In place: LLVM makes no vectors of two arrays that are one. Of all rows at once: short ones fill no vectors."""
+    e = carray(address(y, at), n)
+    for i in range(n):
+        e[i] = exp(e[i])
 
 
-@jit(parallel=True)
-def _softmax(x, y, rows):
-    for job in prange(-(-len(x) // rows)):
-        for n in range(job * rows, min(len(x), job * rows + rows)):
-            _, s = _exponentials(x[n], y[n])
-            scale = x.dtype.type(1) / s
-            for i in range(x.shape[1]):
-                y[n, i] *= scale
+@jit
+def _copy(x, at, n, y, to):
+    source, target = carray(address(x, at), n), carray(address(y, to), n)
+    for i in range(n):
+        target[i] = source[i]
 
 
-@jit(parallel=True)
-def _log_softmax(x, y, rows):
-    for job in prange(-(-len(x) // rows)):
-        for n in range(job * rows, min(len(x), job * rows + rows)):
-            m, s = _exponentials(x[n], y[n])
-            rest = log(s)
-            for i in range(x.shape[1]):
-                y[n, i] = (x[n, i] - m) - rest
+@jobs
+def _softmax(j, C, n, x, y):
+    begin, end = _part(j, n, x)
+    _below_largest(x, begin, end, C, y, begin)
+    _exponentials(y, begin, end - begin)
+    for r in range(begin, end, C):
+        row, scale = carray(address(y, r), C), x.dtype.type(1 / total(y, r, C))
+        for i in range(C):
+            row[i] *= scale
 
 
-@jit(parallel=True)
-def _softmax_slope(y, g, out, rows):
-    for job in prange(-(-len(y) // rows)):
-        for n in range(job * rows, min(len(y), job * rows + rows)):
-            for i in range(y.shape[1]):
-                out[n, i] = g[n, i] * y[n, i]
-            s = _total(out[n])
-            for i in range(y.shape[1]):
-                out[n, i] = y[n, i] * (g[n, i] - s)
+@jobs
+def _log_softmax(j, C, n, x, y):
+    begin, end = _part(j, n, x)
+    e = np.empty(n, x.dtype)
+    _below_largest(x, begin, end, C, y, begin)
+    _copy(y, begin, end - begin, e, 0)
+    _exponentials(e, 0, end - begin)
+    for r in range(begin, end, C):
+        row, rest = carray(address(y, r), C), log(x.dtype.type(total(e, r - begin, C)))
+        for i in range(C):
+            row[i] -= rest
 
 
-@jit(parallel=True)
-def _log_softmax_slope(y, g, out, rows):
-    for job in prange(-(-len(y) // rows)):
-        for n in range(job * rows, min(len(y), job * rows + rows)):
-            s = _total(g[n])
-            for i in range(y.shape[1]):
-                out[n, i] = g[n, i] - exp(y[n, i]) * s
+@jobs
+def _softmax_slope(j, C, n, y, g, out):
+    begin, end = _part(j, n, y)
+    for r in range(begin, end, C):
+        _, s = products(g, y, r, C, y.dtype.type(0))
+        to, row, u, s = carray(address(out, r), C), carray(address(y, r), C), carray(address(g, r), C), y.dtype.type(s)
+        for i in range(C):
+            to[i] = row[i] * (u[i] - s)
 
 
-@jit(parallel=True)
-def _losses(x, target, ignored, loss, rows):
-    for job in prange(-(-len(x) // rows)):
-        y = np.empty(x.shape[1], x.dtype)
-        for n in range(job * rows, min(len(x), job * rows + rows)):
-            t = target[n]
-            if t == ignored:
-                loss[n] = 0
-            else:
-                m, s = _exponentials(x[n], y)
-                loss[n] = log(s) - (x[n, t] - m)
+@jobs
+def _log_softmax_slope(j, C, n, y, g, out):
+    begin, end = _part(j, n, y)
+    _copy(y, begin, end - begin, out, begin)
+    _exponentials(out, begin, end - begin)
+    for r in range(begin, end, C):
+        to, u, s = carray(address(out, r), C), carray(address(g, r), C), y.dtype.type(total(g, r, C))
+        for i in range(C):
+            to[i] = u[i] - to[i] * s
 
 
-@jit(parallel=True)
-def _loss_slopes(x, target, ignored, g, out, rows):
-    for job in prange(-(-len(x) // rows)):
-        for n in range(job * rows, min(len(x), job * rows + rows)):
-            t = target[n]
-            if t == ignored:
-                for i in range(x.shape[1]):
-                    out[n, i] = 0
-            else:
-                _, s = _exponentials(x[n], out[n])
-                scale = g[n] / s
-                for i in range(x.shape[1]):
-                    out[n, i] *= scale
-                out[n, t] -= g[n]
+@jobs
+def _losses(j, C, n, x, target, ignored, loss):
+    begin, end = _part(j, n, x)
+    e = np.empty(n, x.dtype)
+    _below_largest(x, begin, end, C, e, 0)
+    for r in range(begin // C, end // C):
+        loss[r] = 0 if target[r] == ignored else -e[r * C - begin + target[r]]
+    _exponentials(e, 0, end - begin)
+    for r in range(begin // C, end // C):
+        if target[r] != ignored:
+            loss[r] += log(x.dtype.type(total(e, r * C - begin, C)))
+
+
+@jobs
+def _loss_slopes(j, C, n, x, target, ignored, g, out):
+    begin, end = _part(j, n, x)
+    _below_largest(x, begin, end, C, out, begin)
+    _exponentials(out, begin, end - begin)
+    for r in range(begin // C, end // C):
+        row = carray(address(out, r * C), C)
+        if target[r] == ignored:
+            row[:] = 0
+        else:
+            u = g[r % len(g)]
+            scale = x.dtype.type(u / total(out, r * C, C))
+            for i in range(C):
+                row[i] *= scale
+            row[target[r]] -= u

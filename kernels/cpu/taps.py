@@ -10,45 +10,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .microkernel import _LANE, _n, _Vectors
-
-
-class _Row:
-    """A loop over the vectors of a row of n outputs, and the mask of the lanes that are outputs."""
-
-    def __init__(self, context, builder, pointer, n):
-        self.b, self.n, self.v = builder, n, _Vectors(context, builder, pointer)
-        self.places = ir.VectorType(_LANE, self.v.lanes)
-        self.iota = ir.Constant(self.places, list(range(self.v.lanes)))
-
-    def vectors(self):
-        count = self.b.udiv(self.b.add(self.n, _n(self.v.lanes - 1)), _n(self.v.lanes))
-        return cgutils.for_range(self.b, count)
-
-    def at(self, loop):
-        """The first output of the vector, and which lanes are outputs."""
-        first = self.b.mul(loop.index, _n(self.v.lanes))
-        left = self.spread(self.b.trunc(self.b.sub(self.n, first), _LANE))
-        return first, self.b.icmp_signed("<", self.iota, left)
-
-    def spread(self, number):
-        """A 32-bit integer in all lanes."""
-        undefined = ir.Constant(self.places, ir.Undefined)
-        one = self.b.insert_element(undefined, number, ir.Constant(_LANE, 0))
-        return self.b.shuffle_vector(one, undefined, ir.Constant(self.places, [0] * self.v.lanes))
-
-    def pointer(self, base, offset, kind):
-        return self.b.bitcast(self.b.gep(base, [offset]), kind.as_pointer())
-
-    def load(self, base, offset, kind, align):
-        return self.b.load(self.pointer(base, offset, kind), align=align)
-
-    def store(self, value, base, offset, mask, name, align):
-        to = self.pointer(base, offset, value.type)
-        self.v.call(f"llvm.masked.store.{name}.p0", ir.VoidType(), value, to, ir.Constant(_LANE, align), mask)
-
-    def number(self, table, index):
-        return self.b.load(self.b.gep(table, [index]))
+from .microkernel import _LANE
+from .rows import Row
 
 
 @intrinsic
@@ -57,7 +20,7 @@ def sum_of_taps(typingctx, n, x, offsets, taps, y):
 
     def codegen(context, b, sig, args):
         n, x, offsets, taps, y = args
-        row = _Row(context, b, sig.args[1], n)
+        row = Row(context, b, sig.args[1], n)
         v, total = row.v, cgutils.alloca_once(b, row.v.type)
         with row.vectors() as loop:
             first, mask = row.at(loop)
@@ -80,23 +43,21 @@ def max_of_taps(typingctx, n, x, offsets, places, taps, step, initial, start, y,
 
     def codegen(context, b, sig, args):
         n, x, offsets, places, taps, step, initial, start, y, winners = args
-        row = _Row(context, b, sig.args[1], n)
+        row = Row(context, b, sig.args[1], n)
         v = row.v
         best, winner = cgutils.alloca_once(b, v.type), cgutils.alloca_once(b, row.places)
-        lowest = ir.Constant(v.type, [float("-inf")] * v.lanes)
         step = b.trunc(step, _LANE)
         start = row.spread(b.trunc(start, _LANE))
         with row.vectors() as loop:
             first, mask = row.at(loop)
-            b.store(lowest, best)
+            b.store(row.constant(float("-inf")), best)
             b.store(b.add(row.load(initial, first, row.places, 4), start), winner)
             moved = b.add(row.spread(b.mul(b.trunc(first, _LANE), step)), b.mul(row.iota, row.spread(step)))
             with cgutils.for_range(b, taps) as tap:
                 value = v.load(x, b.add(row.number(offsets, tap.index), first))
                 place = b.add(row.spread(row.number(places, tap.index)), moved)
                 so_far = b.load(best)
-                nan = b.fcmp_unordered("uno", value, value)
-                better = b.or_(b.fcmp_ordered(">", value, so_far), nan)
+                better = row.larger(value, so_far)
                 b.store(b.select(better, value, so_far), best)
                 b.store(b.select(better, place, b.load(winner)), winner)
             row.store(b.load(best), y, first, mask, v.name, v.bytes)
