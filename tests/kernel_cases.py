@@ -17,6 +17,9 @@ ODD_CONVS = [
     (window((1, 1), (1, 1)), 17, 3, 5),
     (window((23,), (4,), stride=3, padding=2, dilation=2, groups=2), 3, 4, 6),
     (window((7, 7), (7, 7)), 1, 1, 1),
+    (window((3, 4), (3, 4)), 5, 37, 33),
+    (window((9, 11), (1, 1)), 3, 37, 31),
+    (window((17, 13), (1, 1), stride=2, padding=1), 3, 5, 17),
     (window((5, 5), (3, 3), padding=1, groups=5), 2, 5, 5),
     (window((21, 19), (3, 3), padding=1), 7, 35, 37),
     (window((7, 9), (5, 3), stride=2, padding=1, groups=3), 2, 3, 6),
@@ -51,6 +54,13 @@ CASES["matmul"] += [
     Sample(normal(300, 600), normal(600, 131)),
 ]
 CASES["linear"] += [Sample(normal(5, 67, 600), normal(131, 600), b) for b in (None, normal(131), normal())]
+# lines, turned planes with and without remainders, short turned lines
+for x in (
+    normal(4, 9, 521), normal(1013, 67).T, normal(3, 67, 2, 53).transpose(0, 3, 1, 2), normal(9, 64, 128).mT,
+    normal(31, 7, 2, 61).transpose(0, 1, 3, 2), normal(31, 7, 61, 2).transpose(0, 3, 1, 2),
+):  # fmt: skip
+    CASES["clone"].append(Sample(x))
+    CASES["reshape"] += [Sample(x, (-1,))] * (not x.flags.c_contiguous)
 CASES["dropout"] += [Sample(normal(n), 0.3, 5, 7) for n in (1, 4099)]
 for kind in ("bits", "uniform", "normal"):
     CASES[f"philox_{kind}"] += [Sample(normal(n), 5, 7) for n in (1, 4099)]
@@ -123,7 +133,7 @@ def every_case():
 
 def operands(sample, dtype):
     """The sample's arguments, floating arrays in `dtype`."""
-    return sample.map(lambda a: np.ascontiguousarray(a, dtype if a.dtype.kind == "f" else None))
+    return sample.map(lambda a: np.asarray(a, dtype if a.dtype.kind == "f" else None))
 
 
 def call(name, sample, args):

@@ -12,13 +12,24 @@ from math import prod
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-SMALLEST = 1 << 16  # bytes; smaller arrays come from memory that malloc keeps itself
+SMALLEST = 1 << 16  # bytes; smaller arrays come from memory that malloc keeps itself, and are copied by NumPy
 ALIGNMENT = 64
 
 
 def plain(x: np.ndarray) -> np.ndarray:
     """x in the one layout that kernels are compiled for: C-contiguous, aligned and writable."""
-    return x if x.flags.carray else x.copy(order="C")
+    return x if x.flags.carray else copied(x)
+
+
+def copied(x: np.ndarray) -> np.ndarray:
+    """A C-contiguous copy: a large one on all threads, into memory that is used again."""
+    if x.nbytes >= SMALLEST:
+        from .strided import gather
+
+        y = empty(x.shape, x.dtype)
+        if gather(x, y):
+            return y
+    return x.copy(order="C")
 
 
 class Memory(np.ndarray):

@@ -115,18 +115,25 @@ def _uniform_double(seed, offset, out):
                 out[i + k] = bits53(words[2 * k], words[2 * k + 1]) * 2.0**-53
 
 
+@jit(contract=False)
+def _pair(state, pairs):
+    """Box and Muller's two numbers of each block: all angles and radii first, so that they become vector code."""
+    for l in range(LANES):
+        radius = np.sqrt(2.0 * minus_log(bits53(state[0, l], state[1, l])))
+        c, s = cos_sin(bits53(state[2, l], state[3, l]))
+        pairs[0, l], pairs[1, l] = radius * c, radius * s
+
+
 @jit(parallel=True, contract=False)
 def _normal(seed, offset, out):
     for job in prange(-(-len(out) // (PAIRS * CHUNK))):
         state, words = _scratch()
+        pairs = np.empty((2, LANES))
         for i in range(job * PAIRS * CHUNK, min((job + 1) * PAIRS * CHUNK, len(out)), PAIRS):
             _draw(seed, offset + uint64(i // 2), state, words)
-            for k in range(0, min(PAIRS, len(out) - i), 2):
-                radius = np.sqrt(2.0 * minus_log(bits53(words[2 * k], words[2 * k + 1])))
-                c, s = cos_sin(bits53(words[2 * k + 2], words[2 * k + 3]))
-                out[i + k] = radius * c
-                if i + k + 1 < len(out):
-                    out[i + k + 1] = radius * s
+            _pair(state, pairs)
+            for k in range(min(PAIRS, len(out) - i)):
+                out[i + k] = pairs[k & 1, k >> 1]
 
 
 @jit(parallel=True, contract=False)

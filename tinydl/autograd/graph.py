@@ -94,10 +94,7 @@ class Leaf(Node):
 def add_to_grad(tensor, g):
     """Add `g` to the tensor's grad, which never shares memory with anything else of the graph."""
     if tensor.grad is None:
-        if state.recording:
-            tensor.grad = OPS["clone"](g)
-        else:
-            tensor.grad = g if _sole_owner(g) else wrap(g.array.copy())
+        tensor.grad = g if not state.recording and _sole_owner(g) else OPS["clone"](g)
     elif state.recording:
         tensor.grad = tensor.grad + g
     else:
