@@ -10,6 +10,7 @@ from importlib import import_module
 FAMILIES = {
     "attention": ("attention", "attention_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
+    "layout": ("clone", "reshape"),
     "matmul": ("matmul", "linear"),
     "optim": ("adam_update", "sgd_update"),
     "embedding": ("take_at", "add_at"),
