@@ -24,6 +24,7 @@ FAMILIES = {
         *("leaky_relu", "leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid"),
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),
     ),
+    "recurrent": ("rnn", "rnn_grad", "gru", "gru_grad", "lstm", "lstm_grad"),
     "reduce": ("sum_to",),
     "resample": ("resample", "resample_adjoint"),
     "softmax": (

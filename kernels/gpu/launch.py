@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ class Backend(NamedTuple):
     unwrap: Callable  # an array -> what its kernels take
     address: Callable  # an array -> its address
     synchronize: Callable
+    resident: Callable = lambda kernel, threads, shared: 132  # blocks that run at once: an H200's, one on each
 
 
 BACKENDS: dict[type, Backend] = {}
@@ -49,8 +51,19 @@ def _cupy():
 
     return Backend(
         "cuda", cupy, cupy.empty, cupy.RawModule, lambda a: a, lambda a: a.data.ptr,
-        lambda: cupy.cuda.get_current_stream().synchronize(),
+        lambda: cupy.cuda.get_current_stream().synchronize(), _resident,
     )  # fmt: skip
+
+
+def _resident(kernel, threads, shared):
+    import cupy
+
+    try:
+        kernel.max_dynamic_shared_size_bytes = shared
+    except cupy.cuda.driver.CUDADriverError:  # more than this device has
+        return 0
+    each = cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, threads, shared)
+    return each * cupy.cuda.Device().attributes["MultiProcessorCount"]
 
 
 @functools.cache
@@ -70,6 +83,16 @@ def _kernel(source, backend, instance, shared):
     return kernel
 
 
+@functools.cache
+def _resident_blocks(source, backend, instance, threads, shared):
+    return backend.resident(_kernel(source, backend, instance, 0), threads, shared)
+
+
+def resident(source: Source, instance: str, array, threads: int, shared: int) -> int:
+    """How many blocks of a kernel run at the same time on the array's device: what a cooperative launch may ask for."""
+    return _resident_blocks(source, backend_of(array), instance, threads, shared)
+
+
 def launch(source: Source, instance: str, grid, block, *args, shared: int = 0) -> None:
     """Run an instance on the current stream.  args: arrays, None for a null pointer, Python numbers.
 
@@ -80,8 +103,10 @@ def launch(source: Source, instance: str, grid, block, *args, shared: int = 0) -
         raise LaunchError(f"{instance}: takes {len(parameters)} arguments, got {len(args)}")
     backend = backend_of(next(a for a in args if hasattr(a, "dtype")))
     given = [_checked(instance, p, a, backend) for p, a in zip(parameters, args)]
-    kernel = _kernel(source, backend, instance, shared)
-    kernel(_sizes(grid), _sizes(block), tuple(given), shared_mem=shared)
+    kernel, grid, block = _kernel(source, backend, instance, shared), _sizes(grid), _sizes(block)
+    if source.cooperative and prod(grid) > _resident_blocks(source, backend, instance, prod(block), shared):
+        raise LaunchError(f"{instance}: the device cannot run {prod(grid)} blocks at once, as grid barriers need")
+    kernel(grid, block, tuple(given), shared_mem=shared)
     if os.environ.get("TINYDL_SYNC", "0") != "0":
         backend.synchronize()
 
