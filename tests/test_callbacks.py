@@ -351,6 +351,16 @@ def test_live_curves_in_a_file(tmp_path):
     assert by_title["loss"].lines[2].get_ydata().tolist() == [row["val_loss"] for row in run.history]
 
 
+@pytest.mark.parametrize("make", [lambda d, path: LivePlots(path, 0.0, d), lambda d, path: Plots(path, d)])
+def test_drawing_leaves_the_random_numbers_of_training_alone(make, tmp_path):
+    whole = build()
+    whole.fit(2)
+    run = build(make(lambda *args: pictures.draw_images(tinydl.rand(3, 4, 4)), tmp_path / "p.png"))
+    run.fit(2)
+    assert (tmp_path / "p.png").exists()
+    assert all(np.array_equal(a, b) for a, b in zip(parameters(whole), parameters(run)))
+
+
 def test_live_curves_keep_a_bounded_number_of_points(tmp_path, monkeypatch):
     monkeypatch.setattr("tinydl.train.callbacks.drawing.MOST_POINTS", 10)
     live = LivePlots(tmp_path / "c.png", seconds=1e6)

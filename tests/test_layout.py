@@ -32,7 +32,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 KERNEL_LIBRARIES = {"numpy", "numba", "llvmlite", "cupy"}
 # Imported inside functions, when first needed: `import tinydl` brings in NumPy alone.
 LAZY = {"numba", "llvmlite", "scipy", "safetensors", "tqdm", "matplotlib", "sklearn", "pooch"}
-LAZY |= {"PIL", "ml_dtypes", "threadpoolctl"}
+LAZY |= {"PIL", "ml_dtypes", "threadpoolctl", "pandas", "tensorboardX", "IPython"}
 LONGEST = 450
 
 

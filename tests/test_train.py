@@ -427,6 +427,12 @@ def test_progress_shows_what_it_should(capsys):
     for word in ("epoch 2/2", "loss=", "accuracy=", "images/s"):
         assert word in shown
     assert "240/240" in shown
+    run = build(Progress(), At(11, raise_stop))
+    run.fit(2)
+    assert "176/240" in capsys.readouterr().err
+    run.callbacks = run.callbacks[:2]
+    run.fit(2)
+    assert "120/120" in capsys.readouterr().err  # the epoch that goes on, from 48 on
 
 
 def test_plots_are_written(tmp_path):

@@ -23,7 +23,9 @@ class Plots(Callback):
         if run.epoch % self.every == 0 or run.epoch >= run.epochs:
             from ...pictures import keep
 
-            keep(self.draw(run), self.path)
+            with fork_rng():
+                figure = self.draw(run)
+            keep(figure, self.path)
 
 
 class LivePlots(Callback):
@@ -60,7 +62,8 @@ class LivePlots(Callback):
         """Draw now."""
         from ...pictures import draw_metrics, keep, png
 
-        figure = (self.draw or draw_metrics)(run.history, self.steps)
+        with fork_rng():  # when it is drawn depends on the clock, and training must not
+            figure = (self.draw or draw_metrics)(run.history, self.steps)
         if self.path is not None:
             keep(figure, self.path)
         if self.handle is not None:

@@ -27,6 +27,7 @@ class Progress(Callback):
         length = _length(run.batches)
         self.bar = tqdm(
             total=length and length * (run.epochs - run.epoch),
+            initial=run.seen * (getattr(run.batches, "batch_size", None) or 1),  # of an epoch that goes on
             unit=f" {self.unit}",
             unit_scale=True,
             dynamic_ncols=True,
