@@ -2,6 +2,7 @@
 
     planes   x (A, J, B, P), job j: x[:, j].  Batches are (N, C, 1, P), groups (1, N * G, C / G, P); weight and
              bias act for each plane, (J, B)
+    columns  planes of one number, (N, C): a job is some columns
     rows     x (M, D), one row at a time; weight and bias act for each element of a row
 
 With z = (x - mean) / deviation over n numbers, and u = g * weight: x's gradient is
@@ -11,13 +12,15 @@ With z = (x - mean) / deviation over n numbers, and u = g * weight: x's gradient
 from math import prod, sqrt
 
 import numpy as np
-from numba import carray, prange
+from numba import carray
 
 from .arrays import FLOATS, empty, plain
 from .jit import jit
+from .jobs import jobs
 from .microkernel import address
 from .sums import products, scaled_products, squares, total
 
+WIDTH = 32  # columns in a job
 PIECES = 32  # that rows are cut into, each with sums of its own for the gradients of weight and bias
 NARROW = 8  # planes of fewer numbers are joined first
 
@@ -28,8 +31,14 @@ def batch_norm(x, weight, bias, eps):
     if not _served(x):
         return NotImplemented
     N, C, P = *x.shape[:2], prod(x.shape[2:])
-    y, mean, var, scale = _forward(_joined(x), _vector(weight, x, C, 1), _vector(bias, x, C, 0), eps, _batch(N, C, P))
-    return _apart(y, x.shape), mean, var, mean.copy(), scale
+    vectors = _vector(weight, x, C, 1), _vector(bias, x, C, 0)
+    if P == 1:
+        y, (mean, var, scale) = empty(x.shape, x.dtype), (sums := np.empty((3, C), x.dtype))
+        _columns(-(-C // WIDTH), plain(x).reshape(N, C), *vectors, float(eps), y.reshape(N, C), sums)
+    else:
+        y, mean, var, scale = _forward(_joined(x), *vectors, eps, _batch(N, C, P))
+        y = _apart(y, x.shape)
+    return y, mean, var, mean.copy(), scale
 
 
 def batch_norm_grad(g, x, weight, bias, eps, mean, scale, needed):
@@ -37,9 +46,15 @@ def batch_norm_grad(g, x, weight, bias, eps, mean, scale, needed):
     if g[0] is None or any(one is not None for one in g[1:]):
         return NotImplemented
     N, C, P = *x.shape[:2], prod(x.shape[2:])
-    given = _joined(g[0]), _joined(x), mean, scale, _vector(weight, x, C, 1)
-    gx, gw, gb = _backward(*given, _batch(N, C, P))
-    return _only(needed, _apart(gx, x.shape), gw, gb)
+    weight = _vector(weight, x, C, 1)
+    if P == 1:
+        gx, gw, gb = empty(x.shape, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
+        flat = (plain(a).reshape(N, C) for a in (g[0], x))
+        _columns_grad(-(-C // WIDTH), *flat, mean, scale, weight, gx.reshape(N, C), gw, gb)
+    else:
+        gx, gw, gb = _backward(_joined(g[0]), _joined(x), mean, scale, weight, _batch(N, C, P))
+        gx = _apart(gx, x.shape)
+    return _only(needed, gx, gw, gb)
 
 
 def group_norm(x, weight, bias, num_groups, eps):
@@ -91,24 +106,18 @@ def _only(needed, *gradients):
 
 def _forward(x, weight, bias, eps, shape):
     y, sums = empty(x.shape, x.dtype), np.empty((3, shape[1]), x.dtype)
-    _planes(x.reshape(-1), weight, bias, float(eps), shape, y.reshape(-1), sums)
+    _planes(shape[1], x.reshape(-1), weight, bias, float(eps), shape, y.reshape(-1), sums)
     return y, *sums
 
 
 def _backward(g, x, mean, scale, weight, shape):
     gx, gw, gb = empty(x.shape, x.dtype), np.empty_like(weight), np.empty_like(weight)
-    _planes_grad(g.reshape(-1), x.reshape(-1), mean, scale, weight, shape, gx.reshape(-1), gw, gb)
+    _planes_grad(shape[1], g.reshape(-1), x.reshape(-1), mean, scale, weight, shape, gx.reshape(-1), gw, gb)
     return gx, gw, gb
 
 
-@jit(parallel=True)
-def _planes(x, weight, bias, eps, shape, y, sums):
-    for j in prange(shape[1]):
-        _planes_job(j, x, weight, bias, eps, shape, y, sums)
-
-
-@jit
-def _planes_job(j, x, weight, bias, eps, shape, y, sums):
+@jobs
+def _planes(j, x, weight, bias, eps, shape, y, sums):
     A, J, B, P = shape
     n = A * B * P
     found = 0.0
@@ -129,16 +138,10 @@ def _planes_job(j, x, weight, bias, eps, shape, y, sums):
             to[i] = (source[i] - mean) * a + b
 
 
-@jit(parallel=True)
-def _planes_grad(g, x, mean, scale, weight, shape, gx, gw, gb):
-    for j in prange(shape[1]):
-        _planes_grad_job(j, g, x, mean[j], scale[j], weight, shape, gx, gw, gb)
-
-
-@jit
-def _planes_grad_job(j, g, x, mean, scale, weight, shape, gx, gw, gb):
+@jobs
+def _planes_grad(j, g, x, means, scales, weight, shape, gx, gw, gb):
     A, J, B, P = shape
-    n = A * B * P
+    n, mean, scale = A * B * P, means[j], scales[j]
     mean_u, mean_uz = 0.0, 0.0
     for b in range(B):
         of_g, of_gz = 0.0, 0.0
@@ -157,6 +160,59 @@ def _planes_grad_job(j, g, x, mean, scale, weight, shape, gx, gw, gb):
             to[i] = u[i] * factor - (source[i] - mean) * slope - shift
 
 
+# ---------------------------------------------------------------- columns
+@jit
+def _few(j, v):
+    """Those of a vector that belong to the columns of job j."""
+    n = min(WIDTH, len(v) - j * WIDTH)
+    return carray(address(v, j * WIDTH), n)
+
+
+@jobs
+def _columns(j, x, weight, bias, eps, y, sums):
+    N, C = x.shape
+    mean, var, scale, w, b = _few(j, sums[0]), _few(j, sums[1]), _few(j, sums[2]), _few(j, weight), _few(j, bias)
+    found, squared = np.zeros(WIDTH), np.zeros(WIDTH)
+    for r in range(N):
+        row = _few(j, x[r])
+        for i in range(len(row)):
+            found[i] += row[i]
+    for i in range(len(w)):
+        mean[i] = found[i] / N
+    for r in range(N):
+        row = _few(j, x[r])
+        for i in range(len(row)):
+            squared[i] += (row[i] - mean[i]) * (row[i] - mean[i])
+    for i in range(len(w)):
+        var[i] = squared[i] / N
+        scale[i] = 1 / sqrt(squared[i] / N + eps)
+    for r in range(N):
+        row, to = _few(j, x[r]), _few(j, y[r])
+        for i in range(len(row)):
+            to[i] = (row[i] - mean[i]) * (w[i] * scale[i]) + b[i]
+
+
+@jobs
+def _columns_grad(j, g, x, means, scales, weight, gx, gw, gb):
+    N, C = x.shape
+    mean, scale, w, of_weight, of_bias = _few(j, means), _few(j, scales), _few(j, weight), _few(j, gw), _few(j, gb)
+    of_g, of_gx = np.zeros(WIDTH), np.zeros(WIDTH)
+    for r in range(N):
+        u, row = _few(j, g[r]), _few(j, x[r])
+        for i in range(len(u)):
+            of_g[i] += u[i]
+            of_gx[i] += u[i] * (row[i] - mean[i])
+    slope, shift = np.empty(WIDTH, x.dtype), np.empty(WIDTH, x.dtype)
+    for i in range(len(w)):
+        of_weight[i], of_bias[i] = of_gx[i] * scale[i], of_g[i]
+        shift[i] = w[i] * of_g[i] / N * scale[i]
+        slope[i] = w[i] * of_gx[i] / N * scale[i] * scale[i] * scale[i]
+    for r in range(N):
+        u, row, to = _few(j, g[r]), _few(j, x[r]), _few(j, gx[r])
+        for i in range(len(u)):
+            to[i] = u[i] * (w[i] * scale[i]) - (row[i] - mean[i]) * slope[i] - shift[i]
+
+
 # ---------------------------------------------------------------- rows
 def layer_norm(x, weight, bias, count, eps):
     """x normalised over its last `count` dimensions; hidden: mean and 1 / deviation of each row."""
@@ -168,7 +224,7 @@ def layer_norm_grad(g, x, weight, bias, count, eps, mean, scale, needed):
     D = prod(x.shape[-count:])
     gx, sums = empty(x.shape, x.dtype), np.zeros((PIECES, 2, D), x.dtype)
     given = plain(g).reshape(-1, D), plain(x).reshape(-1, D), mean, scale, _vector(weight, x, D, 1)
-    _rows_grad(*given, True, gx.reshape(-1, D), sums)
+    _rows_grad(PIECES, *given, True, gx.reshape(-1, D), sums)
     return _only(needed, gx, *(v.reshape(x.shape[-count:]) for v in sums.sum(axis=0)))
 
 
@@ -183,7 +239,7 @@ def rms_norm_grad(g, x, weight, count, eps, scale, needed):
     D = prod(x.shape[-count:])
     gx, sums = empty(x.shape, x.dtype), np.zeros((PIECES, 2, D), x.dtype)
     given = plain(g).reshape(-1, D), plain(x).reshape(-1, D), np.zeros_like(scale), scale, _vector(weight, x, D, 1)
-    _rows_grad(*given, False, gx.reshape(-1, D), sums)
+    _rows_grad(PIECES, *given, False, gx.reshape(-1, D), sums)
     return _only(needed, gx, sums[:, 0].sum(axis=0).reshape(x.shape[-count:]))
 
 
@@ -194,50 +250,44 @@ def _rows_of(x, weight, bias, count, eps, centred):
     y, rows = empty(x.shape, x.dtype), plain(x).reshape(-1, D)
     mean, scale = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
     vectors = _vector(weight, x, D, 1), _vector(bias, x, D, 0)
-    _rows(rows, *vectors, float(eps), centred, y.reshape(-1, D), mean, scale)
+    _rows(PIECES, rows, *vectors, float(eps), centred, y.reshape(-1, D), mean, scale)
     return y, mean, scale
 
 
-@jit(parallel=True)
-def _rows(x, weight, bias, eps, centred, y, mean, scale):
-    for piece in prange(PIECES):
-        for r in range(len(x) * piece // PIECES, len(x) * (piece + 1) // PIECES):
-            _row(r, x, weight, bias, eps, centred, y, mean, scale)
-
-
 @jit
-def _row(r, x, weight, bias, eps, centred, y, mean, scale):
+def _piece(piece, x):
+    return range(len(x) * piece // PIECES, len(x) * (piece + 1) // PIECES)
+
+
+@jobs
+def _rows(piece, x, weight, bias, eps, centred, y, mean, scale):
     D = x.shape[1]
-    m = x.dtype.type(total(x, r * D, D) / D if centred else 0.0)
-    s = x.dtype.type(1 / sqrt(squares(x, r * D, D, m) / D + eps))
-    mean[r], scale[r] = m, s
-    source, to = carray(address(x, r * D), D), carray(address(y, r * D), D)
     w, b = carray(address(weight, 0), D), carray(address(bias, 0), D)
-    for i in range(D):
-        to[i] = (source[i] - m) * s * w[i] + b[i]
+    for r in _piece(piece, x):
+        m = x.dtype.type(total(x, r * D, D) / D if centred else 0.0)
+        s = x.dtype.type(1 / sqrt(squares(x, r * D, D, m) / D + eps))
+        mean[r], scale[r] = m, s
+        source, to = carray(address(x, r * D), D), carray(address(y, r * D), D)
+        for i in range(D):
+            to[i] = (source[i] - m) * s * w[i] + b[i]
 
 
-@jit(parallel=True)
-def _rows_grad(g, x, mean, scale, weight, centred, gx, sums):
-    for piece in prange(PIECES):
-        for r in range(len(x) * piece // PIECES, len(x) * (piece + 1) // PIECES):
-            _row_grad(r, g, x, mean[r], scale[r], weight, centred, gx, sums, piece)
-
-
-@jit
-def _row_grad(r, g, x, mean, scale, weight, centred, gx, sums, piece):
+@jobs
+def _rows_grad(piece, g, x, means, scales, weight, centred, gx, sums):
     D = x.shape[1]
-    of_u, of_uz = scaled_products(g, weight, x, r * D, D, mean)
-    slope = x.dtype.type(of_uz / D * scale * scale * scale)
-    shift = x.dtype.type(of_u / D * scale if centred else 0.0)
-    u, source, to = carray(address(g, r * D), D), carray(address(x, r * D), D), carray(address(gx, r * D), D)
     w, gw = carray(address(weight, 0), D), carray(address(sums, piece * 2 * D), D)
     gb = carray(address(sums, (piece * 2 + 1) * D), D)
-    for i in range(D):
-        to[i] = u[i] * w[i] * scale - (source[i] - mean) * slope - shift
-    for i in range(D):
-        gw[i] += u[i] * (source[i] - mean) * scale
-        gb[i] += u[i]
+    for r in _piece(piece, x):
+        mean, scale = means[r], scales[r]
+        of_u, of_uz = scaled_products(g, weight, x, r * D, D, mean)
+        slope = x.dtype.type(of_uz / D * scale * scale * scale)
+        shift = x.dtype.type(of_u / D * scale if centred else 0.0)
+        u, source, to = carray(address(g, r * D), D), carray(address(x, r * D), D), carray(address(gx, r * D), D)
+        for i in range(D):
+            to[i] = u[i] * w[i] * scale - (source[i] - mean) * slope - shift
+        for i in range(D):
+            gw[i] += u[i] * (source[i] - mean) * scale
+            gb[i] += u[i]
 
 
 # ---------------------------------------------------------------- scale and shift of channels
@@ -246,7 +296,8 @@ def affine(x, weight, bias):
     if not _of_channels(x, weight) or bias.shape != weight.shape or bias.dtype != x.dtype:
         return NotImplemented
     y = empty(x.shape, x.dtype)
-    _affine(*(plain(a).reshape(-1) for a in (x, weight, bias)), y.reshape(-1), prod(x.shape[2:]))
+    flat = (plain(a).reshape(-1) for a in (x, weight, bias))
+    _affine(prod(x.shape[:2]), *flat, y.reshape(-1), prod(x.shape[2:]))
     return y
 
 
@@ -256,7 +307,7 @@ def affine_grad(u, x, weight):
         return NotImplemented
     gx, gw, gb = empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype), np.empty(weight.shape, x.dtype)
     flat = (plain(a).reshape(-1) for a in (u, x, weight))
-    _affine_grad(*flat, (*x.shape[:2], prod(x.shape[2:])), gx.reshape(-1), gw.reshape(-1), gb.reshape(-1))
+    _affine_grad(x.shape[1], *flat, (*x.shape[:2], prod(x.shape[2:])), gx.reshape(-1), gw.reshape(-1), gb.reshape(-1))
     return gx, gw, gb
 
 
@@ -267,24 +318,18 @@ def _of_channels(x, weight):
     )  # fmt: skip
 
 
-@jit(parallel=True)
-def _affine(x, weight, bias, y, P):
-    for plane in prange(len(x) // P):
-        w, b = weight[plane % len(weight)], bias[plane % len(weight)]
-        for i in range(plane * P, plane * P + P):
-            y[i] = x[i] * w + b
+@jobs
+def _affine(plane, x, weight, bias, y, P):
+    w, b = weight[plane % len(weight)], bias[plane % len(bias)]
+    source, to = carray(address(x, plane * P), P), carray(address(y, plane * P), P)
+    for i in range(P):
+        to[i] = source[i] * w + b
 
 
-@jit(parallel=True)
-def _affine_grad(u, x, weight, shape, gx, gw, gb):
-    for c in prange(shape[1]):
-        _affine_grad_job(c, u, x, weight[c], shape, gx, gw, gb)
-
-
-@jit
-def _affine_grad_job(c, u, x, w, shape, gx, gw, gb):
+@jobs
+def _affine_grad(c, u, x, weight, shape, gx, gw, gb):
     N, C, P = shape
-    of_u, of_ux = 0.0, 0.0
+    w, of_u, of_ux = weight[c], 0.0, 0.0
     for n in range(N):
         at = (n * C + c) * P
         more, weighted = products(u, x, at, P, x.dtype.type(0))
