@@ -12,6 +12,7 @@ from typing import Any
 
 from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import Handle
+from ..device import of_array
 from ..dtype import float32
 from ..ops.creation import tensor, zeros_like
 from ..tensor import Tensor, caller
@@ -212,10 +213,11 @@ class Optimizer:
             for name in self.update.state:
                 value = state.get(name)
                 arrays[name] = None if value is None else value.array
-            jobs[p.device].append((arrays, own))
+            jobs[p.array.__class__].append((arrays, own))
             p._storage.written_by(writer)
-        for device, found in jobs.items():
-            self.update.run(device, found, self._shared(group, found[0][1]))
+        for found in jobs.values():
+            arrays, own = found[0]
+            self.update.run(of_array(arrays["param"]), found, self._shared(group, own))
 
     def _shared(self, group, own):
         """The constants of an update that are options, the same for all parameters of the group."""
@@ -319,5 +321,6 @@ def counter(start: float | Tensor = 0.0) -> Tensor:
 
 def count(state: dict) -> float:
     """One step more: its number, from 1."""
-    state["step"].array += 1
-    return state["step"].item()
+    step = state["step"].array
+    step += 1
+    return step.item()
