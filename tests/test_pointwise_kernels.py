@@ -85,6 +85,20 @@ def test_a_number_on_either_side(name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["add", "mul"])
+@pytest.mark.parametrize("shape", [(17, 1, 1), (1, 17, 1, 1)])
+def test_a_number_for_each_channel(name, shape, dtype):
+    rng = np.random.default_rng(0)
+    x, other = rng.standard_normal((3, 17, 9, 11)).astype(dtype), rng.standard_normal(shape).astype(dtype)
+    x[0, 0, 0, :4] = np.nan, np.inf, -0.0, 0.0
+    other.reshape(-1)[:5] = 0.0, -0.0, np.inf, np.nan, 1.0
+    y, want = agree(name, x, other, tolerance=0), OPS[name].op.body(np, x, other)
+    np.testing.assert_array_equal(np.signbit(y[~np.isnan(y)]), np.signbit(want[~np.isnan(y)]))
+    for declined in (rng.standard_normal(11), rng.standard_normal((17, 9, 1)), rng.standard_normal((3, 1, 1, 1))):
+        assert CPU.kernels[name](x, declined.astype(dtype)) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (3, 31), (2, 5, 33), (67, 3), (2, 20_011)])
 def test_rows_of_softmax(shape, dtype):
     rng = np.random.default_rng(0)

@@ -54,7 +54,27 @@ globals().update({name: _kernel(name) for name in TABLE})
 
 
 def add(x, other, alpha=1):
-    return _serve("add", (x, other)) if alpha == 1 else NotImplemented
+    if alpha != 1:
+        return NotImplemented
+    y = _serve("add", (x, other))
+    return y if y is not NotImplemented else _of_channels(x, other, lambda b: (np.ones_like(b), b))
+
+
+def mul(x, other):
+    y = _serve("mul", (x, other))
+    return y if y is not NotImplemented else _of_channels(x, other, lambda w: (w, np.full_like(w, -0.0)))
+
+
+def _of_channels(x, other, weight_and_bias):
+    """weight * x + bias, where `other` holds a number for each channel of a large x (N, C, *)."""
+    if not (isinstance(x, np.ndarray) and isinstance(other, np.ndarray)) or x.size < SMALLEST or x.ndim < 3:
+        return NotImplemented
+    C = x.shape[1]
+    if other.shape not in ((C, *[1] * (x.ndim - 2)), (1, C, *[1] * (x.ndim - 2))) or other.dtype != x.dtype:
+        return NotImplemented
+    from .norm import affine
+
+    return affine(x, *weight_and_bias(other.reshape(C, *[1] * (x.ndim - 2))))
 
 
 def sub(x, other, alpha=1):
