@@ -72,12 +72,12 @@ def test_every_model_is_interrupted_goes_on_bit_equal_and_draws(model, few, monk
 
     if model == "lenet":
         assert call("sample", "runs/whole") == 1
-        assert capsys.readouterr().err == "tinydl sample: runs/whole holds a lenet, which makes no pictures\n"
+        assert capsys.readouterr().err.endswith("tinydl sample: runs/whole holds a lenet, which makes no pictures\n")
         return
     names = sorted(path.name for path in Path("runs/broken/samples").iterdir())
     assert names == [*[f"epoch-000{n}.png" for n in (1, 2, 3, 4)], "samples.gif"]
     first, last = (picture(f"runs/whole/samples/epoch-000{n}.png") for n in (1, 4))
-    assert first.shape == last.shape and last.std() > 10 and not np.array_equal(first, last)
+    assert first.shape == last.shape and len(np.unique(last)) > 10 and not np.array_equal(first, last)
     assert np.array_equal(last, picture("runs/broken/samples/epoch-0004.png"))
     drawn = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

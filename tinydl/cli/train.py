@@ -55,7 +55,8 @@ def run(args) -> int:
         callbacks.append(train.Validate(job.step.model, DataLoader(TensorDataset(*held_out), 500)))
     callbacks += [train.History(folder / "history.csv"), train.LivePlots(folder / "curves.png")]
     if job.draw is not None:
-        callbacks.append(train.SampleGrid(lambda run: job.draw(GRID * GRID, GRID), folder / "samples"))
+        draw = lambda run: job.draw(GRID * GRID, GRID)
+        callbacks.append(train.SampleGrid(draw, folder / "samples", columns=GRID))
     if args.tensorboard:
         callbacks.append(train.TensorBoard(folder / "tensorboard"))
     trainer = train.Trainer(job.step, batches, *callbacks, checkpoint)
