@@ -14,11 +14,11 @@ from math import prod
 import numpy as np
 from numba import get_thread_id, prange
 
-from . import direct, winograd
+from . import direct, flat, winograd
 from .arrays import FLOATS, empty, plain
 from .jit import jit, thread_limit
-from .microkernel import MR, STRIP_BYTES, address, panel_tile, strip
-from .panels import columns, panels
+from .microkernel import LOW, MR, STRIP_BYTES, address, low_panel_tile, panel_tile, strip
+from .panels import columns, panels, starts
 from .strips import LANES, NV, Plane, columns_of, locate, pack, phases, regroup, tables, ungroup, unpack
 from .weights import weight_gradient
 
@@ -44,7 +44,7 @@ def _after(*special):
     return wrap
 
 
-@_after(winograd, direct)
+@_after(flat, winograd, direct)
 def conv(x, w, b, window):
     """x (N, C, *image), w (O, C / groups, *size), b (O,) or None -> (N, O, *out), float32 or 64."""
     if not _served(x, w, *[b] * (b is not None)):
@@ -52,7 +52,7 @@ def conv(x, w, b, window):
     O, Cg, *_ = w.shape
     y = empty((len(x), O, prod(window.out)), x.dtype)
     if x.size and w.size and y.size:
-        operand = columns(plain(w).reshape(1, O, -1), window.groups, MR)
+        operand = columns(plain(w).reshape(1, O, -1), window.groups)
         own = tables(Plane(window.out), x.itemsize)
         multiply(regroup(_flat(x), window), operand, O, b, tables(window, x.itemsize), own, y)
     else:
@@ -60,7 +60,7 @@ def conv(x, w, b, window):
     return y.reshape(*y.shape[:2], *window.out)
 
 
-@_after(winograd, direct)
+@_after(flat, winograd, direct)
 def conv_transpose(u, w, b, window):
     """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x."""
     if not _served(u, w, *[b] * (b is not None)):
@@ -80,7 +80,7 @@ def conv_transpose(u, w, b, window):
     return ungroup(x, window).reshape(*x.shape[:2], *window.image)
 
 
-@_after(winograd, direct)
+@_after(flat, winograd, direct)
 def conv_weight(x, u, window):
     """x (N, C, *image), u (N, O, *out) -> (O, C / groups, *size): the adjoint of conv in w."""
     if not _served(x, u):
@@ -122,38 +122,38 @@ def multiply(x, operand, rows, b, into, own, y, meet=False):
     span = -(-len(x) // JOBS) * pixels if meet else most * NV * VL
     shares = 1 if meet else max(1, min(JOBS // (2 * groups * -(-strips // most)), blocks))
     # after the biases, zeros: what tiles begin with that are added
-    bias = np.zeros((groups + 1, blocks * MR), x.dtype)
+    bias = np.zeros((groups + 1, rows // groups + MR), x.dtype)
     if b is not None and not meet:
         bias[:groups, : rows // groups] = b.repeat(rows // len(b)).reshape(groups, -1)
     packed = empty((thread_limit(), (most * chunk * T + MR) * VL * NV), x.dtype)
     plans = empty((thread_limit(), most * (T + len(own[0])) * NV, LANES + VL), np.int64)
-    _multiply(x, operand, rows // groups, bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
+    _multiply(x, operand, starts(rows // groups), bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
 
 
 @jit(parallel=True)
 def _multiply(
-    x, panels, rows, bias, taps, runs, own_taps, own_runs, y, span, strips, chunk, shares, meet, packed, plans
+    x, panels, begins, bias, taps, runs, own_taps, own_runs, y, span, strips, chunk, shares, meet, packed, plans
 ):
     groups, blocks = panels.shape[:2]
     total = x.shape[0] * taps.shape[1]
     jobs = (total + span - 1) // span
     for job in prange(groups * jobs * shares):
         g, begin, share = job // shares // jobs, job // shares % jobs * span, job % shares
-        low, high = blocks * share // shares * MR, min(blocks * (share + 1) // shares * MR, rows)
+        low, high = blocks * share // shares, blocks * (share + 1) // shares
         where = g, low, high, begin, min(begin + span, total), strips, chunk, meet
         mine, plan = packed[get_thread_id()], plans[get_thread_id()]
-        _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, mine, plan)
+        _job(x, panels, begins, bias, taps, runs, own_taps, own_runs, y, where, mine, plan)
 
 
 @jit(apart=True)
-def _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, packed, plan):
-    """Rows low..high of group g at the pixels begin..end, a few strips and `chunk` channels at a time."""
+def _job(x, panels, begins, bias, taps, runs, own_taps, own_runs, y, where, packed, plan):
+    """Panels low..high of group g at the pixels begin..end, a few strips and `chunk` channels at a time."""
     g, low, high, begin, end, strips, chunk, meet = where
     (_, C, I), (T, _), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
     groups, blocks, K, width = panels.shape
     Cg, O, plane = C // groups, y.shape[1], y.shape[2]
     into, own = plan[: strips * T * NV], plan[strips * T * NV :]
-    tile, channel = len(packed) - MR * NR, g * rows // To
+    tile, channel = len(packed) - MR * NR, g * begins[blocks] // To
     for first in range(begin, end, strips * NR):
         used = min(strips, (end - first + NR - 1) // NR)
         locate(taps, runs, C * I, first, used, end, into)
@@ -161,9 +161,13 @@ def _job(x, panels, rows, bias, taps, runs, own_taps, own_runs, y, where, packed
         for c in range(0, Cg, chunk):
             depth = min(chunk, Cg - c) * T
             pack(x, (g * Cg + c) * I, I, depth // T, T, used, into, packed)
-            for r in range(low, high, MR):
-                a = address(panels, ((g * blocks + r // MR) * K + c * T) * width)
-                b = address(bias, g * blocks * MR + r if c == 0 else groups * blocks * MR)
+            for p in range(low, high):
+                r, height = begins[p], begins[p + 1] - begins[p]
+                a = address(panels, ((g * blocks + p) * K + c * T) * width)
+                b = address(bias, g * bias.shape[1] + r if c == 0 else groups * bias.shape[1])
                 for s in range(used):
-                    panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
-                    unpack(packed, tile, r, min(MR, high - r), channel, plane, To, s, own, meet or c > 0, y)
+                    if height > LOW:
+                        panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
+                    else:
+                        low_panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
+                    unpack(packed, tile, r, height, channel, plane, To, s, own, meet or c > 0, y)

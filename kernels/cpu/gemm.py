@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from numba import get_thread_id, prange
-from numba.extending import register_jitable
 
 from .arrays import empty, plain
 from .jit import get_num_threads, jit
@@ -28,7 +27,7 @@ from .microkernel import (
     panel_width,
     strip,
 )  # fmt: skip
-from .panels import turn
+from .panels import heights, row_of, turn
 
 DEPTH = 2048  # bytes of the terms that are summed at a time, and
 ROWS = 18 * MR  # rows of the left operand: the second-level cache holds them and a strip
@@ -41,7 +40,7 @@ def product(a, b, a_turned=False, b_turned=False):
 
 
 def products(a, b, bias=None):
-    """a (G or 1, M, K) times b (G or 1, K, N), plus bias (N,) if given -> (G, M, N), of one float type."""
+    """a (G or 1, M, K) times b (G or 1, K, N), plus bias (N,) or (M, 1) if given -> (G, M, N), of one float type."""
     (G, M, K), N = a.shape, b.shape[2]
     G = len(b) if G == 1 else G
     y = empty((G, M, N), a.dtype)
@@ -49,13 +48,20 @@ def products(a, b, bias=None):
         y[...] = 0 if bias is None else bias
         return y
     (a, a_turned), (b, b_turned) = _layout(a), _layout(b)
-    begin = np.zeros(STRIP_BYTES // a.itemsize, a.dtype) if bias is None else plain(bias)
+    begin, steps = _start(bias, STRIP_BYTES // a.itemsize, a.dtype)
     alone = G * M * K * N <= ALONE
     threads = 1 if alone else get_num_threads()
     cuts = (1, 1) if alone else _cuts(G, M, -(-N * a.itemsize // STRIP_BYTES), threads)
     packed = empty((threads, _room(M, K, a.itemsize)), a.dtype)
-    (_one_thread if alone else _threads)(a, not a_turned, b, b_turned, begin, bias is not None, y, *cuts, packed)
+    (_one_thread if alone else _threads)(a, not a_turned, b, b_turned, begin, steps, y, *cuts, packed)
     return y
+
+
+def _start(bias, strip, dtype):
+    """What sums begin with, and the steps in it from row to row and from column to column."""
+    if bias is None:
+        return np.zeros(strip, dtype), (0, 0)
+    return (plain(bias), (0, 1)) if bias.ndim == 1 else (bias.repeat(strip), (strip, 0))
 
 
 def _layout(x):
@@ -86,19 +92,19 @@ def _cuts(G, M, strips, threads):
 
 
 @jit(parallel=True)
-def _threads(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed):
+def _threads(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
     for job in prange(len(y) * row_cuts * column_cuts):
-        _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed[get_thread_id()], job)
+        _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed[get_thread_id()], job)
 
 
 @jit
-def _one_thread(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed):
+def _one_thread(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
     for job in range(len(y) * row_cuts * column_cuts):
-        _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed[0], job)
+        _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed[0], job)
 
 
 @jit(apart=True)
-def _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed, job):
+def _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed, job):
     g, m, n = job // (row_cuts * column_cuts), job // column_cuts % row_cuts, job % column_cuts
     (_, M, N), NR = y.shape, strip(y)
     strips = (N + NR - 1) // NR
@@ -107,11 +113,11 @@ def _job(a, a_lines, b, b_lines, begin, biased, y, row_cuts, column_cuts, packed
     blocks = (high - low + ROWS - 1) // ROWS
     for i in range(blocks):
         rows = low + (high - low) * i // blocks, low + (high - low) * (i + 1) // blocks
-        _block(a, a_lines, b, b_lines, begin, biased, y, g, rows, columns, packed)
+        _block(a, a_lines, b, b_lines, begin, steps, y, g, rows, columns, packed)
 
 
 @jit(apart=True)
-def _block(a, a_lines, b, b_lines, begin, biased, y, g, rows, columns, packed):
+def _block(a, a_lines, b, b_lines, begin, steps, y, g, rows, columns, packed):
     (_, M, N), NR, VL = y.shape, strip(y), lanes(y)
     K, width, used = a.shape[1 + a_lines], (MR + VL - 1) // VL * VL, rows[1] - rows[0]
     panels, tall = heights(used)
@@ -128,30 +134,12 @@ def _block(a, a_lines, b, b_lines, begin, biased, y, g, rows, columns, packed):
             for p in range(panels):
                 r = row_of(p, tall)
                 to = address(y, (g * M + rows[0] + r) * N + s)
-                start, step = (to, N) if c else (address(begin, s if biased else 0), 0)
+                start, step = (to, N) if c else (address(begin, (rows[0] + r) * steps[0] + s * steps[1]), steps[0])
                 left, mask = address(packed, p * depth * width), (1 << many) - 1
                 if p < tall:
                     bounded_tile(depth, left, address(packed, right), start, step, to, N, min(MR, used - r), mask)
                 else:
                     low_tile(depth, left, address(packed, right), start, step, to, N, min(LOW, used - r), mask)
-
-
-@register_jitable
-def heights(rows):
-    """How many panels hold the rows with little waste, and how many of them, the first, have MR rows; others LOW."""
-    best, panels, tall = 1 << 60, 0, 0
-    for low in range(MR):
-        high = max(0, (rows - LOW * low + MR - 1) // MR)
-        cost = high * (MR + 1) + low * (LOW + 1)
-        if cost < best:
-            best, panels, tall = cost, high + low, high
-    return panels, tall
-
-
-@register_jitable
-def row_of(panel, tall):
-    """The row with which a panel begins."""
-    return panel * MR - max(0, panel - tall) * (MR - LOW)
 
 
 @jit(apart=True)

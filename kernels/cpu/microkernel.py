@@ -214,17 +214,18 @@ def outer_tile(typingctx, K, a, b, c):
     return types.void(types.intp, a, b, c), codegen
 
 
-@intrinsic
-def panel_tile(typingctx, K, a, b, bias, c):
-    """c[MR, NR] = bias[MR] + a[K, :MR]^T b[K, NR], the rows of a as `transpose` leaves them: whole vectors."""
-
+def _panel_tile(height):
     def codegen(context, builder, sig, args):
         K, A, B, bias, C = args
         step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
-        right = _rows_of_strip(builder, B)
-        return _outer(context, builder, sig.args[1], K, A, step, right, C, lambda v, i, j: v.broadcast(bias, _n(i)))
+        right, start = _rows_of_strip(builder, B), lambda v, i, j: v.broadcast(bias, _n(i))
+        return _outer(context, builder, sig.args[1], K, A, step, right, C, start, rows=height)
 
-    return types.void(types.intp, a, b, bias, c), codegen
+    return intrinsic(lambda typingctx, K, a, b, bias, c: (types.void(types.intp, a, b, bias, c), codegen))
+
+
+# c[MR or LOW, NR] = bias[MR] + a[K, :MR]^T b[K, NR], the rows of a as `transpose` leaves them: whole vectors
+panel_tile, low_panel_tile = _panel_tile(MR), _panel_tile(LOW)
 
 
 def _bounded_tile(height):
@@ -258,10 +259,7 @@ def _bounded_tile(height):
 bounded_tile, low_tile = _bounded_tile(MR), _bounded_tile(LOW)
 
 
-@intrinsic
-def gather_tile(typingctx, K, a, b, rows_b, d, rows_d, c):
-    """c[MR, NR] += a[K, :MR]^T [b | d][K, NR]: vector k of b begins at b[rows_b[k]], of d at d[rows_d[k]]."""
-
+def _gather_tile(height):
     def codegen(context, builder, sig, args):
         K, A, B, rows_b, D, rows_d, C = args
         step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
@@ -273,9 +271,16 @@ def gather_tile(typingctx, K, a, b, rows_b, d, rows_d, c):
         def before(v, i, j):
             return v.load(C, _n((i * NV + j) * v.lanes))
 
-        return _outer(context, builder, sig.args[1], K, A, step, right, C, before)
+        return _outer(context, builder, sig.args[1], K, A, step, right, C, before, rows=height)
 
-    return types.void(types.intp, a, b, rows_b, d, rows_d, c), codegen
+    def typed(typingctx, K, a, b, rows_b, d, rows_d, c):
+        return types.void(types.intp, a, b, rows_b, d, rows_d, c), codegen
+
+    return intrinsic(typed)
+
+
+# c[MR or LOW, NR] += a[K, :MR]^T [b | d][K, NR]: vector k of b begins at b[rows_b[k]], of d at d[rows_d[k]]
+gather_tile, low_gather_tile = _gather_tile(MR), _gather_tile(LOW)
 
 
 @intrinsic

@@ -1,44 +1,74 @@
 """Operands of the register tiles from plain arrays: matrices turned over, block by block.
 
-A panel holds up to MR rows of a matrix, column by column: (columns, width), the rows side by side. The width is
-whole vectors; what lies beyond the rows is arbitrary and only reaches results that nobody reads.
+A panel holds up to MR rows of a matrix, or LOW, column by column: (columns, width), the rows side by side. The width
+is whole vectors; what lies beyond the rows is arbitrary and only reaches results that nobody reads.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from numba import prange
+from numba.extending import register_jitable
 
 from .arrays import empty
 from .jit import jit
-from .microkernel import MR, address, lanes, panel_width, transpose
+from .microkernel import LOW, MR, address, lanes, panel_width, transpose
 
 
-def columns(x, groups, block):
-    """(N, C, I) -> (groups, blocks, N * I + 1, width): blocks of channels, side by side; the last row is zero."""
+@register_jitable
+def heights(rows):
+    """How many panels hold the rows with little waste, and how many of them, the first, have MR rows; others LOW."""
+    best, panels, tall = 1 << 60, 0, 0
+    for low in range(MR):
+        high = max(0, (rows - LOW * low + MR - 1) // MR)
+        cost = high * (MR + 1) + low * (LOW + 1)
+        if cost < best:
+            best, panels, tall = cost, high + low, high
+    return panels, tall
+
+
+@register_jitable
+def row_of(panel, tall):
+    """The row with which a panel begins."""
+    return panel * MR - max(0, panel - tall) * (MR - LOW)
+
+
+@lru_cache(maxsize=1024)
+def starts(rows: int) -> np.ndarray:
+    """The row with which each panel begins, and where the last one ends."""
+    panels, tall = heights(rows)
+    return np.array([min(rows, row_of(p, tall)) for p in range(panels + 1)])
+
+
+def columns(x, groups, width=None):
+    """(N, C, I) -> (groups, blocks, N * I + 1, width): channels side by side in blocks of `width`, else in panels;
+    the last row is zero."""
     N, C, I = x.shape
-    width = block if block != MR else panel_width(x.itemsize)
-    out = empty((groups, -(-C // groups // block), N * I + 1, width), x.dtype)
+    Cg = C // groups
+    begins = np.array([*range(0, Cg, width), Cg]) if width else starts(Cg)
+    out = empty((groups, len(begins) - 1, N * I + 1, width or panel_width(x.itemsize)), x.dtype)
     out[:, :, -1] = 0
-    _columns(x, block, out)
+    _columns(x, begins, out)
     return out
 
 
 def panels(w, groups, rows, step, taps):
     """w (K, ...) -> (groups, blocks, K / groups * taps, width): row i, column (k, t): w[k].flat[i * step + taps[t]]."""
-    K = len(w) // groups
-    out = empty((groups, -(-rows // MR), K * len(taps), panel_width(w.itemsize)), w.dtype)
-    _panels(w.reshape(-1), w.size // max(1, len(w)), rows, step, np.array(taps, np.int64), out)
+    K, begins = len(w) // groups, starts(rows)
+    out = empty((groups, len(begins) - 1, K * len(taps), panel_width(w.itemsize)), w.dtype)
+    _panels(w.reshape(-1), w.size // max(1, len(w)), begins, step, np.array(taps, np.int64), out)
     return out
 
 
 @jit(parallel=True)
-def _columns(x, block, out):
+def _columns(x, begins, out):
     (N, C, I), (G, B, _, width) = x.shape, out.shape
     Cg = C // G
     for job in prange(G * B * N):
         gb, n = job // N, job % N
-        c = gb % B * block
+        c = begins[gb % B]
         start, to = (n * C + gb // B * Cg + c) * I, (gb * (N * I + 1) + n * I) * width
-        turn(x.reshape(-1), start, I, I, min(block, Cg - c), out.reshape(-1), to, width)
+        turn(x.reshape(-1), start, I, I, begins[gb % B + 1] - c, out.reshape(-1), to, width)
 
 
 @jit(apart=True)
@@ -58,13 +88,13 @@ def turn(a, start, step, n, rows, out, to, width):
 
 
 @jit(parallel=True)
-def _panels(w, length, rows, step, taps, out):
+def _panels(w, length, begins, step, taps, out):
     G, B, K, width = out.shape
     T = len(taps)
     for job in prange(G * B):
-        g, first = job // B, job % B * MR
+        g, first = job // B, begins[job % B]
         for k in range(K):
             at = (g * (K // T) + k // T) * length + taps[k % T] + first * step
             to = out[g, job % B, k]
-            for i in range(min(MR, rows - first)):
+            for i in range(begins[job % B + 1] - first):
                 to[i] = w[at + i * step]

@@ -28,10 +28,15 @@ class Plane(NamedTuple):
     """The window of one pixel: outputs are inputs."""
 
     image: tuple[int, ...]
+    groups = 1
 
     @property
     def out(self):
         return self.image
+
+    @property
+    def size(self):
+        return (1,) * len(self.image)
 
     def spans(self, d):
         return [range(i, i + 1) for i in range(self.image[d])]

@@ -17,6 +17,7 @@ from .arrays import empty
 from .jit import get_num_threads, jit, thread_limit
 from .microkernel import (
     DOT,
+    LOW,
     MR,
     NV,
     STRIP_BYTES,
@@ -25,13 +26,15 @@ from .microkernel import (
     dot_tile,
     gather_tile,
     lanes,
+    low_gather_tile,
     strip,
 )  # fmt: skip
-from .panels import columns
+from .panels import columns, starts
 from .strips import LANES, Plane, locate, pack, regroup, tables
 
 TURN = 384  # pixels at a time: their rows of a pair of vectors stay near
 PIECES = 16  # into which the pixels are cut at most, each with sums of its own: the same at every number of threads
+LONGEST = 2048  # terms in a sum, where there may be so many pieces: longer ones lose digits
 PARTIAL = 1 << 22  # numbers in these sums
 WASTE = 1.6  # vectors of channels times their lanes, over channels, up to which rows are worth it
 PACKED = 1 << 18  # bytes of packed pixels that a job works on
@@ -51,29 +54,31 @@ def weight_gradient(x, u, window):
 def _by_rows(x, u, window):
     (N, C, I), (_, O, P), G, T = x.shape, u.shape, window.groups, prod(window.size)
     VL = VECTOR_BYTES // x.itemsize
-    left, right = columns(u, G, MR), columns(x, G, VL)
+    left, right = columns(u, G), columns(x, G, VL)
     pairs, blocks = -(-T * right.shape[1] // NV), left.shape[1]
     tiles = G * pairs * blocks * MR * NV * VL
-    pieces = max(1, min(PIECES, PARTIAL // tiles, N * P // TURN))
+    wanted = max(-(-2 * PIECES // (G * pairs)), N * P // LONGEST)
+    pieces = max(1, min(wanted, PIECES, PARTIAL // tiles, N * P // TURN))
     shares = max(1, min(pairs, 4 * get_num_threads() // (pieces * G)))
     parts = empty((pieces, G, pairs, blocks, MR, NV, VL), x.dtype)
     rows = empty((thread_limit(), T, TURN), np.int32)
-    _rows(left, right, positions_of(window), I, parts, rows, shares)
-    out = np.zeros((O, C // G, T), x.dtype)
-    _gather(parts, out)
+    begins = starts(O // G)
+    _rows(left, right, begins, positions_of(window), I, parts, rows, shares)
+    out = empty((O, C // G, T), x.dtype)
+    _gather(parts, begins, out)
     return out
 
 
 @jit(parallel=True)
-def _rows(left, right, taps, I, parts, rows, shares):
+def _rows(left, right, begins, taps, I, parts, rows, shares):
     pieces, G = parts.shape[:2]
     for job in prange(pieces * G * shares):
         piece, g, share = job // shares // G, job // shares % G, job % shares
-        _rows_job(left, right, taps, I, parts, piece, g, share, shares, rows[get_thread_id()])
+        _rows_job(left, right, begins, taps, I, parts, piece, g, share, shares, rows[get_thread_id()])
 
 
 @jit(apart=True)
-def _rows_job(left, right, taps, I, parts, piece, g, share, shares, rows):
+def _rows_job(left, right, begins, taps, I, parts, piece, g, share, shares, rows):
     """One share of the pairs of vectors (tap, channels), summed over one piece of the pixels."""
     (T, P), (_, blocks, pixels, width), (_, vectors, length, VL) = taps.shape, left.shape, right.shape
     pieces, G, pairs = parts.shape[:3]
@@ -99,23 +104,33 @@ def _rows_job(left, right, taps, I, parts, piece, g, share, shares, rows):
             for block in range(blocks):
                 a = address(left, ((g * blocks + block) * pixels + at) * width)
                 c = address(parts, (((piece * G + g) * pairs + pair) * blocks + block) * tile)
-                gather_tile(many, a, b, rows_b, d, rows_d, c)
+                if begins[block + 1] - begins[block] > LOW:
+                    gather_tile(many, a, b, rows_b, d, rows_d, c)
+                else:
+                    low_gather_tile(many, a, b, rows_b, d, rows_d, c)
 
 
 @jit(parallel=True)
-def _gather(parts, out):
-    """out (O, channels, taps) += the sum of the pieces."""
-    (O, C, T), (pieces, G), VL = out.shape, parts.shape[:2], parts.shape[6]
-    vectors = (C + VL - 1) // VL
-    for o in prange(O):
-        g, row = o // (O // G), o % (O // G)
-        for t in range(T):
-            for first in range(0, C, VL):
-                v = t * vectors + first // VL
-                for piece in range(pieces):
-                    part = parts[piece, g, v // NV, row // MR, row % MR, v % NV]
-                    for l in range(min(VL, C - first)):
-                        out[o, first + l, t] += part[l]
+def _gather(parts, begins, out):
+    """out (O, channels, taps) = the sum of the pieces."""
+    (O, C, T), (pieces, G, pairs, blocks, _, _, VL) = out.shape, parts.shape
+    vectors, tile, flat = (C + VL - 1) // VL, MR * NV * VL, parts.reshape(-1)
+    for job in prange(G * blocks * vectors):
+        g, block, vector = job // vectors // blocks, job // vectors % blocks, job % vectors
+        total, first = np.empty((T, VL), out.dtype), vector * VL
+        for row in range(begins[block], begins[block + 1]):
+            for t in range(T):
+                v = t * vectors + vector
+                at = ((g * pairs + v // NV) * blocks + block) * tile + ((row - begins[block]) * NV + v % NV) * VL
+                for l in range(VL):
+                    total[t, l] = flat[at + l]
+                for _ in range(1, pieces):
+                    at += len(flat) // pieces
+                    for l in range(VL):
+                        total[t, l] += flat[at + l]
+            for l in range(min(VL, C - first)):
+                for t in range(T):
+                    out[g * (O // G) + row, first + l, t] = total[t, l]
 
 
 # --- dot products
