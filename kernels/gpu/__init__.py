@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 FAMILIES = {
+    "attention": ("attention", "attention_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "gemm": ("matmul", "linear"),
     "pool": (
