@@ -1,4 +1,4 @@
-"""Compiles every CUDA kernel for real devices, without one: python tools/compile_cuda.py [--all]
+"""Compiles every CUDA kernel for real devices, without one: python tools/compile_cuda.py [--all] [FILES]
 
 By nvcc (whose ptxas reports registers and spills) and by NVRTC (which CuPy uses), where each is installed.  What
 passed is noted in tests/cuda_compiled.json by the hash of the source; only changed sources are compiled, all of
@@ -76,32 +76,50 @@ def by_nvrtc(library, source: Source, target: str) -> dict:
     return {"bytes": size.value}
 
 
-def compile_all(everything: bool) -> list[str]:
-    """Compile what changed, write the table; the faults that were found."""
-    table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+def compile_source(source: Source, compilers: dict) -> tuple[dict, list[str]]:
+    """A row of the table, and the faults that were found."""
+    row, faults = {"hash": digest(source)}, []
+    for name, compiler in compilers.items():
+        for target in TARGETS:
+            try:
+                row[f"{name} {target}"] = compiler(source, target)
+            except RuntimeError as fault:
+                faults.append(str(fault))
+    return row, faults
+
+
+def compile_all(everything: bool, files: list[str]) -> list[str]:
+    """Compile what changed, note in the table what passed; the faults that were found."""
     compilers = {"nvcc": by_nvcc} if shutil.which("nvcc") else {}
     library = nvrtc()
     if library:
         compilers["nvrtc"] = lambda source, target: by_nvrtc(library, source, target)
-    rows, faults = {}, []
-    for source in sources():
-        row = table.get(source.file, {})
-        if everything or row.get("hash") != digest(source):
-            row = {"hash": digest(source)}
-            for name, compiler in compilers.items():
-                for target in TARGETS:
-                    try:
-                        row[f"{name} {target}"] = compiler(source, target)
-                    except RuntimeError as fault:
-                        faults.append(str(fault))
-            print(source.file, row, flush=True)
-        rows[source.file] = row
-    if compilers and not faults:
-        TABLE.write_text(json.dumps(rows, indent=1) + "\n")
-    return faults if compilers else ["there is neither nvcc nor NVRTC here"]
+    if not compilers:
+        return ["there is neither nvcc nor NVRTC here"]
+    found, faults = sources(), []
+    for source in found:
+        if files and source.file not in files:
+            continue
+        if not everything and noted().get(source.file, {}).get("hash") == digest(source):
+            continue
+        row, wrong = compile_source(source, compilers)
+        print(source.file, row, flush=True)
+        faults += wrong
+        if not wrong:
+            rows = noted() | {source.file: row}
+            kept = {s.file: rows[s.file] for s in found if s.file in rows}
+            TABLE.write_text(json.dumps(kept, indent=1) + "\n")
+    return faults
+
+
+def noted() -> dict:
+    """The table as it is."""
+    return json.loads(TABLE.read_text()) if TABLE.exists() else {}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--all", action="store_true", help="also what has not changed")
-    sys.exit("\n".join(compile_all(parser.parse_args().all)) or 0)
+    parser.add_argument("files", nargs="*", help="only these, e.g. pool.cu")
+    given = parser.parse_args()
+    sys.exit("\n".join(compile_all(given.all, given.files)) or 0)
