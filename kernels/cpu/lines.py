@@ -46,22 +46,29 @@ class _Outer(NamedTuple):
 
 
 def _along(window):
-    """(taps, step, padding, dilation) along the last dimension; None where sizes or steps are unequal."""
+    """(outputs, taps, step, padding, dilation) along the last dimension; of unequal bins each number by itself."""
     line, n = window.image[-1], window.out[-1]
     if hasattr(window, "size"):
         step = window.stride[-1] if n > 1 else 1
-        return window.size[-1], step, window.padding[-1], window.dilation[-1]
-    return None if line % n else (line // n, line // n if n > 1 else 1, 0, 1)
+        return n, window.size[-1], step, window.padding[-1], window.dilation[-1]
+    if line % n:
+        return line, 1, 1, 0, 1
+    return n, line // n, line // n if n > 1 else 1, 0, 1
 
 
 @lru_cache(maxsize=32)
-def forward(window) -> Lines | None:
-    """From a row's taps to its outputs; `numbers`: length of a row, step, padding before it, length of a phase."""
-    along = _along(window)
-    if along is None:
+def unequal(window) -> np.ndarray | None:
+    """(2, outputs): where the bins along the last dimension begin and end, if lines leave them to be joined."""
+    if hasattr(window, "size") or window.image[-1] % window.out[-1] == 0:
         return None
-    size, step, before, dilation = along
-    line, n = window.image[-1], window.out[-1]
+    return np.array([(s.start, s.stop) for s in window.spans(len(window.image) - 1)]).T.copy()
+
+
+@lru_cache(maxsize=32)
+def forward(window) -> Lines:
+    """From a row's taps to its outputs; `numbers`: length of a row, step, padding before it, length of a phase."""
+    line = window.image[-1]
+    n, size, step, before, dilation = _along(window)
     width = max((n - 1) * step + (size - 1) * dilation, line + before - 1) // step + 1
     rows = taps(_Outer(window)).T
     shift = np.arange(size) * dilation
@@ -77,17 +84,14 @@ def forward(window) -> Lines | None:
 
 
 @lru_cache(maxsize=32)
-def backward(window) -> Lines | None:
+def backward(window) -> Lines:
     """From a row's outputs to what lies under their taps: for each phase and row of the image.
 
     numbers: as those of `forward`, then the length of a row of outputs, and the zeros before it and its length
     with zeros all around.
     """
-    along = _along(window)
-    if along is None:
-        return None
-    size, step, before, dilation = along
-    line, n = window.image[-1], window.out[-1]
+    line = window.image[-1]
+    n, size, step, before, dilation = _along(window)
     width = (line + before - 1) // step + 1
     shift = np.arange(size) * dilation
     left = int(shift[-1]) // step

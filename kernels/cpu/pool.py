@@ -5,24 +5,28 @@ Planes are independent. The pairs that are each other's gradient:
     max_pool_gather   y[p] = x[winners[p]]        max_pool_scatter   x[winners[p]] += y[p]
     avg_pool          y[p] = sum_t x[taps] / n[p] avg_pool_spread    x[taps] += y[p] / n[p]
 
-Where the windows advance by a step along rows, a row at a time is computed, in vectors (lines.py); adaptive
-windows of unequal sizes go by a table of the taps of each output.
+Where the windows advance by a step along rows, a row at a time is computed, in vectors (lines.py). Adaptive windows
+of unequal sizes are cut in two: rows are brought together so, and then numbers of the row that comes out.
 """
 
 from functools import lru_cache, reduce
 from math import prod
 
 import numpy as np
-from numba import carray, prange
+from numba import carray
 
-from ..window import taps
 from .arrays import FLOATS, empty, plain
+from .formula import where
 from .jit import jit
-from .lines import SPARE, backward, forward, join, split
+from .jobs import jobs
+from .lines import SPARE, backward, forward, join, split, unequal
 from .microkernel import address
+from .rows import largest
+from .sums import total
 from .taps import max_of_taps, sum_of_taps
 
-JOBS = 32  # jobs that the planes are cut into where they can be: each has scratch memory of its own
+JOBS = 32  # that planes are cut into where they can be: each has scratch memory of its own
+ALONE = 1 << 12  # numbers up to which threads are not worth their start
 
 
 def max_pool(x, window):
@@ -36,11 +40,16 @@ def max_pool(x, window):
     y, winners = empty(shape, x.dtype), empty(shape, np.int32)
     if not y.size:
         return y, winners
-    planes, lines = (_planes(x), _planes(y), _planes(winners)), forward(window)
-    if lines is None:
-        _max_by_table(planes[0], taps_of_output(window), *planes[1:])
+    planes = _planes(x), _planes(y), _planes(winners)
+    if _of_all(window):
+        _over_planes(_max_of_all, *planes)
+    elif (bins := unequal(window)) is None:
+        _over_planes(_max, *planes, *_lines_of_max(window))
     else:
-        _max(*planes, lines.table, lines.places, lines.counts, lines.starts, lines.initial, lines.numbers)
+        parts = prod(x.shape[:2]), prod(window.out[:-1]) * window.image[-1]
+        largest, places = empty(parts, x.dtype), empty(parts, np.int32)
+        _over_planes(_max, planes[0], largest, places, *_lines_of_max(window))
+        _over_planes(_max_of_bins, largest, places, bins, window.image[-1], *planes[1:])
     return y, winners
 
 
@@ -55,7 +64,7 @@ def max_pool_gather(x, winners, window=None):
     if x.dtype not in FLOATS or winners.dtype == np.uint8:
         return NotImplemented
     y = empty(winners.shape, x.dtype)
-    _gather(_planes(x), _planes(winners), _planes(y))
+    _over_planes(_gather, _planes(x), _planes(winners), _planes(y))
     return y
 
 
@@ -64,7 +73,7 @@ def max_pool_scatter(g, winners, image, window=None):
     if g.dtype not in FLOATS or winners.dtype == np.uint8:
         return NotImplemented
     x = empty((*g.shape[:2], *image), g.dtype)
-    _scatter(_planes(g), _planes(winners), _planes(x))
+    _over_planes(_scatter, _planes(x), _planes(g), _planes(winners))
     return x
 
 
@@ -73,7 +82,7 @@ def max_unpool(x, indices, plane):
     if x.dtype not in FLOATS:
         return NotImplemented
     out = empty((*x.shape[:2], *plane), x.dtype)
-    _put(_planes(x), _planes(indices), _planes(out))
+    _over_planes(_put, _planes(out), _planes(x), _planes(indices))
     return out
 
 
@@ -86,10 +95,15 @@ def avg_pool(x, window, counts):
     if not y.size:
         return y
     shares, lines = _shares(counts, x.dtype), forward(window)
-    if lines is None:
-        _average_by_table(_planes(x), taps_of_output(window), shares, _planes(y))
+    if _of_all(window):
+        _over_planes(_mean_of_all, _planes(x), shares, _planes(y))
+    elif (bins := unequal(window)) is None:
+        _over_planes(_average, _planes(x), shares, _planes(y), lines.table, lines.counts, lines.numbers)
     else:
-        _average(_planes(x), shares, _planes(y), lines.table, lines.counts, lines.numbers)
+        sums = empty((prod(x.shape[:2]), prod(window.out[:-1]) * window.image[-1]), x.dtype)
+        ones = np.ones(sums.shape[1], x.dtype)
+        _over_planes(_average, _planes(x), ones, sums, lines.table, lines.counts, lines.numbers)
+        _over_planes(_mean_of_bins, sums, bins, window.image[-1], shares, _planes(y))
     return y
 
 
@@ -100,11 +114,15 @@ def avg_pool_spread(g, window, counts):
     x = empty((*g.shape[:2], *window.image), g.dtype)
     if not x.size:
         return x
-    shares, lines = _shares(counts, g.dtype), backward(window)
-    if lines is None:
-        _spread_by_table(_planes(g), taps_of_output(window), shares, _planes(x))
-    else:
-        _spread(_planes(g), shares, _planes(x), lines.table, lines.counts, lines.numbers)
+    shares, lines, planes = _shares(counts, g.dtype), backward(window), _planes(g)
+    if _of_all(window):
+        _over_planes(_spread_to_all, _planes(x), planes, shares)
+        return x
+    if (bins := unequal(window)) is not None:
+        parts = empty((len(planes), prod(window.out[:-1]) * window.image[-1]), g.dtype)
+        _over_planes(_spread_to_bins, parts, bins, window.image[-1], shares, planes)
+        planes, shares = parts, np.ones(parts.shape[1], g.dtype)
+    _over_planes(_spread, _planes(x), planes, shares, lines.table, lines.counts, lines.numbers)
     return x
 
 
@@ -112,35 +130,45 @@ def _planes(x):
     return plain(x).reshape(prod(x.shape[:2]), prod(x.shape[2:]))
 
 
+def _over_planes(loop, x, *more):
+    """loop(job, jobs, x, ...), where a job is some of the planes, the rows of x."""
+    jobs = min(JOBS, len(x)) if x.size > ALONE else 1
+    loop(jobs, jobs, x, *more)
+
+
+@lru_cache(maxsize=32)
 def _shares(counts, dtype):
     """What each output is multiplied by: one over the product of the counts of its dimensions."""
     return (1 / reduce(np.multiply.outer, counts, np.ones(()))).reshape(-1).astype(dtype)
 
 
 @lru_cache(maxsize=32)
-def taps_of_output(window):
-    """(P, T): the table of the window, the taps of one output side by side."""
-    return taps(window).T.copy()
+def _of_all(window):
+    """Whether there is one output, of the whole image."""
+    spans = (window.spans(d)[0] for d in range(len(window.image)))
+    return prod(window.out) == 1 and all(set(range(n)) <= set(span) for n, span in zip(window.image, spans))
+
+
+def _lines_of_max(window):
+    lines = forward(window)
+    return lines.table, lines.places, lines.counts, lines.starts, lines.initial, lines.numbers
+
+
+@jit
+def _part(j, jobs, x):
+    return range(len(x) * j // jobs, len(x) * (j + 1) // jobs)
 
 
 # --- by lines
 
 
-@jit(parallel=True)
-def _max(x, y, winners, table, places, counts, starts, initial, numbers):
-    jobs = min(JOBS, len(x))
-    for job in prange(jobs):
-        part = len(x) * job // jobs, len(x) * (job + 1) // jobs
-        _max_job(part, x, y, winners, table, places, counts, starts, initial, numbers)
-
-
-@jit
-def _max_job(part, x, y, winners, table, places, counts, starts, initial, numbers):
+@jobs
+def _max(j, jobs, x, y, winners, table, places, counts, starts, initial, numbers):
     line, step, before, width = numbers
     rows, most = table.shape
     n, height = y.shape[1] // rows, x.shape[1] // line
     phases = np.full(height * step * width + SPARE, -np.inf, x.dtype)
-    for p in range(part[0], part[1]):
+    for p in _part(j, jobs, x):
         split(x, p * x.shape[1], height, line, step, before, width, phases)
         for q in range(rows):
             at = (p * rows + q) * n
@@ -150,21 +178,13 @@ def _max_job(part, x, y, winners, table, places, counts, starts, initial, number
             )  # fmt: skip
 
 
-@jit(parallel=True)
-def _average(x, shares, y, table, counts, numbers):
-    jobs = min(JOBS, len(x))
-    for job in prange(jobs):
-        part = len(x) * job // jobs, len(x) * (job + 1) // jobs
-        _average_job(part, x, shares, y, table, counts, numbers)
-
-
-@jit
-def _average_job(part, x, shares, y, table, counts, numbers):
+@jobs
+def _average(j, jobs, x, shares, y, table, counts, numbers):
     line, step, before, width = numbers
     rows, most = table.shape
     n, height = y.shape[1] // rows, x.shape[1] // line
     phases = np.zeros(height * step * width + SPARE, x.dtype)
-    for p in range(part[0], part[1]):
+    for p in _part(j, jobs, x):
         split(x, p * x.shape[1], height, line, step, before, width, phases)
         for q in range(rows):
             to = address(y, p * rows * n + q * n)
@@ -173,21 +193,13 @@ def _average_job(part, x, shares, y, table, counts, numbers):
             y[p, i] *= shares[i]
 
 
-@jit(parallel=True)
-def _spread(g, shares, x, table, counts, numbers):
-    jobs = min(JOBS, len(g))
-    for job in prange(jobs):
-        part = len(g) * job // jobs, len(g) * (job + 1) // jobs
-        _spread_job(part, g, shares, x, table, counts, numbers)
-
-
-@jit
-def _spread_job(part, g, shares, x, table, counts, numbers):
+@jobs
+def _spread(j, jobs, x, g, shares, table, counts, numbers):
     line, step, before, width, n, left, stride = numbers
     most, height = table.shape[1], x.shape[1] // line
     scaled = np.zeros(g.shape[1] // n * stride + SPARE, g.dtype)
     phases = np.empty(step * height * width + SPARE, g.dtype)
-    for p in range(part[0], part[1]):
+    for p in _part(j, jobs, x):
         for q in range(g.shape[1] // n):
             to = carray(address(scaled, q * stride + left), n)
             share, u = carray(address(shares, q * n), n), carray(address(g, p * g.shape[1] + q * n), n)
@@ -198,68 +210,106 @@ def _spread_job(part, g, shares, x, table, counts, numbers):
         join(phases, x, p * x.shape[1], height, line, step, before, width)
 
 
-# --- by winners, and by tables
+# --- bins of unequal sizes along rows: x (planes, rows * line)
 
 
-@jit(parallel=True)
-def _gather(x, winners, y):
-    for plane in prange(x.shape[0]):
-        for p in range(y.shape[1]):
-            y[plane, p] = x[plane, winners[plane, p]]
+@jobs
+def _max_of_bins(j, jobs, x, places, bins, line, y, winners):
+    n = bins.shape[1]
+    for p in _part(j, jobs, x):
+        for q in range(x.shape[1] // line):
+            row, at = carray(address(x, p * x.shape[1] + q * line), line), p * x.shape[1] + q * line
+            place = carray(address(places, at), line)
+            for o in range(n):
+                best, winner = row[bins[0, o]], place[bins[0, o]]
+                for i in range(bins[0, o] + 1, bins[1, o]):
+                    sooner = (row[i] > best) | ((row[i] == best) & (place[i] < winner))
+                    nan = (row[i] != row[i]) & ((best == best) | (place[i] > winner))
+                    best, winner = where(sooner | nan, row[i], best), where(sooner | nan, place[i], winner)
+                y[p, q * n + o], winners[p, q * n + o] = best, winner
 
 
-@jit(parallel=True)
-def _scatter(g, winners, x):
-    for plane in prange(x.shape[0]):
+@jobs
+def _mean_of_bins(j, jobs, x, bins, line, shares, y):
+    n = bins.shape[1]
+    for p in _part(j, jobs, x):
+        for q in range(x.shape[1] // line):
+            for o in range(n):
+                found = x.dtype.type(0)
+                for i in range(q * line + bins[0, o], q * line + bins[1, o]):
+                    found += x[p, i]
+                y[p, q * n + o] = found * shares[q * n + o]
+
+
+@jobs
+def _spread_to_bins(j, jobs, x, bins, line, shares, g):
+    n = bins.shape[1]
+    for p in _part(j, jobs, x):
         for i in range(x.shape[1]):
-            x[plane, i] = 0
-        for p in range(g.shape[1]):
-            x[plane, winners[plane, p]] += g[plane, p]
+            x[p, i] = 0
+        for q in range(x.shape[1] // line):
+            for o in range(n):
+                share = g[p, q * n + o] * shares[q * n + o]
+                for i in range(q * line + bins[0, o], q * line + bins[1, o]):
+                    x[p, i] += share
 
 
-@jit(parallel=True)
-def _put(x, indices, out):
-    for plane in prange(out.shape[0]):
+# --- windows of the whole plane
+
+
+@jobs
+def _max_of_all(j, jobs, x, y, winners):
+    P = x.shape[1]
+    for p in _part(j, jobs, x):
+        plane, best, i = carray(address(x, p * P), P), largest(P, address(x, p * P)), 0
+        if best == best:
+            while plane[i] != best:
+                i += 1
+        else:
+            i = P - 1
+            while plane[i] == plane[i]:
+                i -= 1
+        y[p, 0], winners[p, 0] = best, i
+
+
+@jobs
+def _mean_of_all(j, jobs, x, shares, y):
+    for p in _part(j, jobs, x):
+        y[p, 0] = total(x, p * x.shape[1], x.shape[1]) * shares[0]
+
+
+@jobs
+def _spread_to_all(j, jobs, x, g, shares):
+    P = x.shape[1]
+    for p in _part(j, jobs, x):
+        plane, share = carray(address(x, p * P), P), g[p, 0] * shares[0]
+        for i in range(P):
+            plane[i] = share
+
+
+# --- by winners; without sign they need no look whether they count from the end
+
+
+@jobs
+def _gather(j, jobs, x, winners, y):
+    for p in _part(j, jobs, x):
+        for o in range(y.shape[1]):
+            y[p, o] = x[p, np.uint64(winners[p, o])]
+
+
+@jobs
+def _scatter(j, jobs, x, g, winners):
+    for p in _part(j, jobs, x):
+        for i in range(x.shape[1]):
+            x[p, i] = 0
+        for o in range(g.shape[1]):
+            x[p, np.uint64(winners[p, o])] += g[p, o]
+
+
+@jobs
+def _put(j, jobs, out, x, indices):
+    for p in _part(j, jobs, out):
         for i in range(out.shape[1]):
-            out[plane, i] = 0
-        for p in range(x.shape[1]):
-            out[plane, indices[plane, p]] = x[plane, p]
-
-
-@jit(parallel=True)
-def _max_by_table(x, taps, y, winners):
-    for plane in prange(x.shape[0]):
-        for p in range(taps.shape[0]):
-            best, winner = x.dtype.type(-np.inf), -1
-            for t in range(taps.shape[1]):
-                i = taps[p, t]
-                if i >= 0:
-                    value = x[plane, i]
-                    if winner < 0 or value > best or value != value:
-                        best, winner = value, i
-            y[plane, p], winners[plane, p] = best, winner
-
-
-@jit(parallel=True)
-def _average_by_table(x, taps, shares, y):
-    for plane in prange(x.shape[0]):
-        for p in range(taps.shape[0]):
-            total = x.dtype.type(0)
-            for t in range(taps.shape[1]):
-                i = taps[p, t]
-                if i >= 0:
-                    total += x[plane, i]
-            y[plane, p] = total * shares[p]
-
-
-@jit(parallel=True)
-def _spread_by_table(g, taps, shares, x):
-    for plane in prange(x.shape[0]):
-        for i in range(x.shape[1]):
-            x[plane, i] = 0
-        for p in range(taps.shape[0]):
-            share = g[plane, p] * shares[p]
-            for t in range(taps.shape[1]):
-                i = taps[p, t]
-                if i >= 0:
-                    x[plane, i] += share
+            out[p, i] = 0
+        for o in range(x.shape[1]):
+            out[p, np.uint64(indices[p, o])] = x[p, o]

@@ -5,7 +5,6 @@ reads as stride 1. Reads go on to the end of the last vector; callers leave room
 are masked.
 """
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
