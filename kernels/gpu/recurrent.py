@@ -19,7 +19,7 @@ GATES = {"TANH": 1, "RELU": 1, "GRU": 3, "LSTM": 4}
 # numbers and their arithmetic on tensor cores
 NUMBERS = (("float", "Tf32"), ("float", "Ieee"), ("double", "Double"), ("__half", "Half"))
 BATCHES = ((16, 4), (64, 2))  # rows that a block takes at once, and parts of k that it multiplies side by side
-UNITS, RING = 8, 4  # hidden units of a block; steps of k that are on their way, as csrc/sequence.cu has them
+UNITS, COLUMNS, RING = 8, 32, 4  # of a block, forwards and backwards; steps of k on their way (csrc/sequence.cu)
 MOST_SHARED = 227 << 10
 
 STEPS = Source(
@@ -29,8 +29,8 @@ STEPS = Source(
 )
 SEQUENCES = Source(
     "sequence.cu",
-    *(f"sequence<{n}, {a}, {kind}, {rows}, {parts}>" for kind in ("GRU", "LSTM") for n, a in NUMBERS
-      for rows, parts in BATCHES),
+    *(f"{name}, {a}, {kind}, {rows}, {parts}>" for kind in ("GRU", "LSTM") for n, a in NUMBERS
+      for rows, parts in BATCHES for name in (f"sequence<{n}", f"sequence_back<{n}, {WIDE[n]}")),
     cooperative=True, apart=True,
 )  # fmt: skip
 
@@ -90,7 +90,8 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
                 extra[start + begun : start + rows] = c[begun:rows]
             begun = rows
     arrays = acts, before, extra, y, last, last_c, b_ih, b_hh
-    if not _in_one_launch(kind, w_hh, arrays, H, steps, N):
+    served = _in_one_launch(f"sequence<{NAMES[x.dtype.name]}", kind, w_hh, arrays, -(-H // UNITS), steps, N)
+    if not served:
         number, turned = NAMES[x.dtype.name], w_hh.T
         instance = f"step<{number}, {WIDE[number]}, {kind}>"
         for (start, rows), (following, stay) in zip(steps, steps[1:]):
@@ -99,28 +100,26 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
     return y, last, last_c, acts, before, extra
 
 
-def _in_one_launch(kind, w_hh, arrays, H, steps, N):
-    """Run all steps by one launch; False where the weights do not fit."""
-    name = arithmetic(w_hh.dtype, "rnn")
-    number, batch = NAMES[w_hh.dtype.name], BATCHES[N > BATCHES[0][0]]
+def _in_one_launch(name, kind, w_hh, arrays, blocks, steps, N, *more):
+    """Run all steps by one launch of the kernel `name`; False where the weights do not fit."""
+    H, batch = w_hh.shape[1], BATCHES[N > BATCHES[0][0]]
     if kind not in ("GRU", "LSTM") or len(steps) < 3 or H * w_hh.itemsize % 16:
         return False
-    instance = f"sequence<{number}, {name}, {kind}, {batch[0]}, {batch[1]}>"
+    instance = f"{name}, {arithmetic(w_hh.dtype, 'rnn')}, {kind}, {batch[0]}, {batch[1]}>"
     shared = _shared(H * w_hh.itemsize, *batch, max(4, w_hh.itemsize))
-    threads, blocks = batch[0] * batch[1] * 2, -(-H // UNITS)
+    threads = batch[0] * batch[1] * 2
     if shared > MOST_SHARED or blocks > resident(SEQUENCES, instance, w_hh, threads, shared):
         return False
     backend = backend_of(w_hh)
-    arrived = backend.xp.zeros(1, "uint32")
-    launch(SEQUENCES, instance, blocks, threads, w_hh, *arrays, table(backend, _int32, steps), arrived, H, len(steps) - 1,
-           shared=shared)  # fmt: skip
+    last = table(backend, _int32, steps), backend.xp.zeros(1, "uint32"), H, len(steps) - 1, *more
+    launch(SEQUENCES, instance, blocks, threads, w_hh, *arrays, *last, shared=shared)
     return True
 
 
 def _shared(length, rows, parts, word):
     """Bytes of the weights of a block, `length` bytes of k for each gate of its units, and of the ring beside them."""
     line = STEP + 4 * word
-    return -(-length // (STEP * parts)) * parts * 4 * UNITS * line + RING * rows * parts * line
+    return -(-length // (STEP * parts)) * parts * COLUMNS * line + RING * rows * parts * line
 
 
 def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, needed):
@@ -132,12 +131,15 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
     dx = xp.empty((len(x), GATES[kind] * H), x.dtype)
     du = xp.empty(dx.shape, x.dtype) if kind == "GRU" else dx
     extra = before if extra is None else extra
-    instance, w_hh, z, carried = f"step_back<{number}, {WIDE[number]}, {kind}>", plain(w_hh), before, 0
-    for start, rows in (*reversed(_order(sizes, backwards)[:-1]), (0, 0)):
-        elementwise(STEPS, instance, max(rows, carried) * H, z, gy, acts, before, extra, dh, dc, dx, du, H, start, rows,
-                    carried)  # fmt: skip
-        if rows:
-            z, carried = xp.matmul(du[start : start + rows], w_hh), rows
+    w_hh, steps, arrays = plain(w_hh), _order(sizes, backwards), (gy, acts, before, extra, dh, dc, dx, du)
+    kernel, blocks = f"sequence_back<{number}, {WIDE[number]}", GATES[kind] * -(-H // COLUMNS)
+    parts = xp.empty((GATES[kind], N, H), total)
+    if not _in_one_launch(kernel, kind, w_hh, (*arrays, parts), blocks, steps, N, N):
+        instance, z, carried = f"step_back<{number}, {WIDE[number]}, {kind}>", before, 0
+        for start, rows in (*reversed(steps[:-1]), (0, 0)):
+            elementwise(STEPS, instance, max(rows, carried) * H, z, *arrays, H, start, rows, carried)
+            if rows:
+                z, carried = xp.matmul(du[start : start + rows], w_hh), rows
     dh, dc = (s.astype(x.dtype) for s in (dh, dc))
     return [
         _product(dx, w_ih) if needed[0] else None,

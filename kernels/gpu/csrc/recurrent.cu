@@ -17,19 +17,11 @@ __global__ void step(
   }
 }
 
-// One step back: `carried` rows of z are what the gates of the step after give; those that began with it keep it.
+// One step back: `carried` rows of z are what the gates of the step after give.
 template <typename N, typename A, int KIND>
 __global__ void step_back(
     const N* __restrict__ z, const N* __restrict__ gy, const N* __restrict__ acts, const N* __restrict__ before,
     const N* __restrict__ extra, A* dh, A* dc, N* dx, N* du, int H, int start, int rows, int carried) {
-  GRID_STRIDE(int, i, max(rows, carried) * H) {
-    int row = i / H, unit = i % H;
-    A d = dh[i] + (row < carried ? (A)z[i] : A(0)), e = KIND == LSTM ? dc[i] : A(0);
-    if (row < rows) {
-      if (gy) d += (A)gy[(i64)(start + row) * H + unit];
-      cell_back<KIND>(acts, before, extra, dx, du, H, start + row, unit, d, e);
-      if (KIND == LSTM) dc[i] = e;
-    }
-    dh[i] = d;
-  }
+  GRID_STRIDE(int, i, max(rows, carried) * H)
+  unit_back<KIND>(i < carried * H ? (A)z[i] : A(0), gy, acts, before, extra, dh, dc, dx, du, H, start, rows, i);
 }

@@ -87,3 +87,20 @@ __device__ __forceinline__ void cell_back(
 #pragma unroll
   for (int q = 0; q < G; q++) dx[to + q * H] = (N)v[q];
 }
+
+// A unit's share of one step back: `carry` is what the gates of the step after give to its state.  Rows that began with
+// that step (from `rows` on) keep it: it is the gradient of the first state.
+template <int KIND, class N, class A>
+__device__ __forceinline__ void unit_back(
+    A carry, const N* gy, const N* acts, const N* before, const N* extra, A* dh, A* dc, N* dx, N* du, int H, int start,
+    int rows, int i) {
+  int row = i / H, unit = i % H;
+  A d = dh[i] + carry;
+  if (row < rows) {
+    A e = KIND == LSTM ? dc[i] : A(0);
+    if (gy) d += (A)gy[(i64)(start + row) * H + unit];
+    cell_back<KIND>(acts, before, extra, dx, du, H, start + row, unit, d, e);
+    if (KIND == LSTM) dc[i] = e;
+  }
+  dh[i] = d;
+}

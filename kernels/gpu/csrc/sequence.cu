@@ -21,7 +21,7 @@ __device__ __forceinline__ void grid_barrier(unsigned* count, unsigned target) {
 #define GRID_BARRIER(count, target) grid_barrier(count, target)
 #endif
 
-// A row of weights with its k in two or four parts, that as many groups of warps multiply: T has the rows of all groups.
+// The weights of 32 columns, kept; k is cut into parts that as many groups of warps multiply: T has the rows of all groups.
 template <class P, int ROWS, int PARTS>
 struct Stationary {
   typedef Tile<P, ROWS * PARTS, 32, 16, 32, true, true> T;
@@ -29,12 +29,23 @@ struct Stationary {
   typedef typename P::Word Word;
   enum { RING = 4, SPAN = T::DEPTH * P::PACKED, SIDE = T::BN * T::LDB };
 
+  static __device__ __forceinline__ int steps(int k) { return (k + SPAN * PARTS - 1) / (SPAN * PARTS); }
+  // weight(column, k), or 0, into shared memory; what follows them there
+  template <class Weight>
+  static __device__ __forceinline__ Word* keep(Word* weights, int k, Weight weight) {
+    int parts = steps(k) * PARTS;
+    for (int i = threadIdx.x; i < parts * 32 * SPAN; i += T::THREADS) {
+      int column = i / SPAN % 32, part = i / SPAN / 32, at = part * SPAN + i % SPAN;
+      ((Number*)(weights + part * SIDE + column * T::LDB))[i % SPAN] = at < k ? weight(column, at) : Number(0.f);
+    }
+    return weights + parts * SIDE;
+  }
   // sums += rows of x (stride `length`, k of them numbers) times the weights, for `count` rows
   static __device__ __forceinline__ void multiply(
       Sums<T>& sums, Word* ring, const Word* weights, const Number* x, int rows, int k, i64 stride) {
-    int steps = (k + SPAN * PARTS - 1) / (SPAN * PARTS), group = threadIdx.x / (ROWS * 2);
+    int count = steps(k), group = threadIdx.x / (ROWS * 2);
     auto fetch = [&](int it) {
-      if (it < steps)
+      if (it < count)
         copy_chunks<T, T::BM, T::LDA>(ring + it % RING * T::A_WORDS, [&](int row, bool& valid) {
           int at = (it * PARTS + row / ROWS) * SPAN + threadIdx.x % (T::DEPTH / T::CHUNK) * (T::CHUNK * P::PACKED);
           valid = row % ROWS < rows && at < k;
@@ -43,7 +54,7 @@ struct Stationary {
       cp_async_commit();
     };
     for (int it = 0; it < RING - 1; it++) fetch(it);
-    for (int it = 0; it < steps; it++) {
+    for (int it = 0; it < count; it++) {
       cp_async_wait<RING - 2>();
       __syncthreads();  // this part is in, and the one before it was used by all
       fetch(it + RING - 1);
@@ -77,15 +88,12 @@ __global__ void __launch_bounds__(ROWS * PARTS * 2, 1)
   typedef typename S::T T;
   extern __shared__ __align__(16) unsigned char memory[];
   const int G = gates_of(KIND);
+  int first = blockIdx.x * 8;
   typename P::Word* weights = (typename P::Word*)memory;
-  int parts = (H + S::SPAN * PARTS - 1) / (S::SPAN * PARTS) * PARTS, first = blockIdx.x * 8;
-  typename P::Word* ring = weights + parts * S::SIDE;
-  for (int i = threadIdx.x; i < parts * 32 * S::SPAN; i += T::THREADS) {
-    int k = i % S::SPAN, column = i / S::SPAN % 32, part = i / S::SPAN / 32, unit = first + column % 8;
-    bool there = column / 8 < G && unit < H && part * S::SPAN + k < H;
-    N* to = (N*)(weights + part * S::SIDE + column * T::LDB);
-    to[k] = there ? w[((i64)(column / 8) * H + unit) * H + part * S::SPAN + k] : N(0.f);
-  }
+  typename P::Word* ring = S::keep(weights, H, [&](int column, int k) {
+    int gate = column / 8, unit = first + column % 8;
+    return gate < G && unit < H ? w[((i64)gate * H + unit) * H + k] : N(0.f);
+  });
   Layer<N> l = {acts, before, extra, y, last, last_c, b_ih, b_hh, H};
   for (int t = 0; t < count; t++) {
     Step s = {steps[2 * t], steps[2 * t + 1], steps[2 * t + 2], steps[2 * t + 3]};
@@ -105,5 +113,51 @@ __global__ void __launch_bounds__(ROWS * PARTS * 2, 1)
         }
     }
     if (t + 1 < count) GRID_BARRIER(arrived, (t + 1) * gridDim.x);
+  }
+}
+
+// The same backwards.  A block multiplies what one gate gives to 32 units; `parts` (gates, rows, H) are added by whoever
+// has the unit: so the grid meets twice a step, and each block reads one gate's gradients, not all.
+template <typename N, typename A, class P, int KIND, int ROWS, int PARTS>
+__global__ void __launch_bounds__(ROWS * PARTS * 2, 1)
+    sequence_back(const N* __restrict__ w, const N* __restrict__ gy, const N* __restrict__ acts, const N* __restrict__ before,
+                  const N* __restrict__ extra, A* dh, A* dc, N* dx, N* du, A* parts, const int* __restrict__ steps,
+                  unsigned* arrived, int H, int count, int batch) {
+  typedef Stationary<P, ROWS, PARTS> S;
+  typedef typename S::T T;
+  extern __shared__ __align__(16) unsigned char memory[];
+  const int G = gates_of(KIND);
+  int gate = blockIdx.x % G, first = blockIdx.x / G * 32, meetings = 0;
+  typename P::Word* weights = (typename P::Word*)memory;
+  typename P::Word* ring = S::keep(weights, H, [&](int column, int k) {
+    return first + column < H ? w[((i64)gate * H + k) * H + first + column] : N(0.f);
+  });
+  for (int t = count - 1, carried = 0; t >= -1; t--) {
+    int start = t < 0 ? 0 : steps[2 * t], rows = t < 0 ? 0 : steps[2 * t + 1];
+    GRID_STRIDE(int, i, max(rows, carried) * H) {
+      A carry = 0;
+#pragma unroll
+      for (int q = 0; q < G; q++) carry += i < carried * H ? __ldcg(parts + (i64)q * batch * H + i) : A(0);
+      unit_back<KIND>(carry, gy, acts, before, extra, dh, dc, dx, du, H, start, rows, i);
+    }
+    if (t < 0) break;
+    GRID_BARRIER(arrived, ++meetings * gridDim.x);
+    for (int begin = 0; begin < rows; begin += ROWS) {
+      Sums<T> sums = {};
+      const N* from = du + (i64)(start + begin) * G * H + gate * H;
+      S::multiply(sums, ring, weights, from, rows - begin, H, (i64)G * H);
+      if (threadIdx.x >= ROWS * 2) continue;
+#pragma unroll
+      for (int i = 0; i < T::MI; i++)
+#pragma unroll
+        for (int j = 0; j < T::NI; j++)
+#pragma unroll
+          for (int e = 0; e < T::ND; e++) {
+            int row = begin + T::row(i, e), unit = first + T::column(j) + e % 2;
+            if (row < rows && unit < H) parts[((i64)gate * batch + row) * H + unit] = sums.at[i][j][e];
+          }
+    }
+    carried = rows;
+    GRID_BARRIER(arrived, ++meetings * gridDim.x);
   }
 }
