@@ -29,6 +29,8 @@ CASES = {
     "1x1 ragged": (window((3, 3), (1, 1)), 3, 9, 17),
     "groups": (window((6, 6), (3, 3), padding=1, groups=3), 2, 6, 9),
     "wide": (window((13, 12), (7, 5), stride=2, padding=3), 1, 3, 2),
+    "depthwise": (window((7, 9), (3, 3), padding=1, groups=9), 2, 9, 18),
+    "depthwise stride": (window((2, 7, 8), (1, 4, 3), stride=2, padding=1, dilation=2, groups=8), 1, 16, 8),
     "no images": (window((3, 3), (2, 2)), 0, 2, 2),
 }
 ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1)}

@@ -1,11 +1,13 @@
-"""Convolution and its two adjoints as implicit matrix products on tensor cores (csrc/conv.cu)."""
+"""Convolution and its two adjoints: implicit matrix products on tensor cores (csrc/conv.cu), and plain sums where a
+group has so few channels that a tile of a product would be mostly empty (csrc/conv_direct.cu).
+"""
 
 from functools import lru_cache
 from math import prod
 
 import numpy as np
 
-from .arrays import plain
+from .arrays import instance, instances, plain
 from .launch import backend_of, elementwise, launch
 from .precision import arithmetic
 from .source import NAMES, Source
@@ -26,7 +28,7 @@ MULTIPROCESSORS = 132  # of an H200: what work is cut for.  A constant, so that 
 MOST_TAPS, MOST_PLACES = 2048, 63  # their table lies in shared memory; of all dimensions, each has a bit
 
 
-def _instance(kernel, name, tile):
+def _product(kernel, name, tile):
     number, total = ARITHMETIC[name]
     types = (number, total) if kernel == "conv_weights" else (number,)
     return f"{kernel}<{', '.join(map(str, (*types, name, *tile)))}>"
@@ -34,11 +36,14 @@ def _instance(kernel, name, tile):
 
 CONV = Source(
     "conv.cu",
-    *(_instance(k, name, tile) for k in ("conv_pixels", "conv_weights") for name in ARITHMETIC for tile in TILES),
+    *(_product(k, name, tile) for k in ("conv_pixels", "conv_weights") for name in ARITHMETIC for tile in TILES),
     *(f"pack_weights<{number}>" for number, _ in TYPES),
     *(f"sum_splits<{total}, {number}>" for number, total in TYPES),
     structs={"Geometry": GEOMETRY}, apart=True,
 )  # fmt: skip
+DIRECT = Source(
+    "conv_direct.cu", *instances("direct_pixels"), *instances("direct_weights"), structs={"Geometry": GEOMETRY}
+)
 
 
 def conv(x, w, b, window):
@@ -65,6 +70,11 @@ def conv_weight(x, u, window):
         return w
     x, u = plain(x), plain(u)
     rows, width, pixels = len(w) // G, w.size // len(w), len(x) * prod(window.out)
+    if _few(x.shape[1] // G, rows, G):
+        geometry = _geometry(window, False, len(x), x.shape[1] // G, rows)
+        grid = len(w) * w.shape[1], -(-prod(window.size) // 9)
+        launch(DIRECT, instance("direct_weights", x), grid, 256, x, u, w, geometry)
+        return w
     tile = _tile(rows, width, G)
     steps = -(-pixels * x.itemsize // STEP)
     grid = -(-rows // tile[0]), -(-width // tile[1])
@@ -76,7 +86,7 @@ def conv_weight(x, u, window):
     direct = splits == 1 and number == total
     parts = w if direct else backend.empty((splits, *w.shape), "float32" if total == "float" else "float64")
     shared = tile[1] * 16 + shared_bytes(tile, x.itemsize, True, True)
-    launch(CONV, _instance("conv_weights", name, tile), (*grid, G * splits), threads(tile), x, u, parts, geometry,
+    launch(CONV, _product("conv_weights", name, tile), (*grid, G * splits), threads(tile), x, u, parts, geometry,
            shared=shared)  # fmt: skip
     if not direct:
         elementwise(CONV, f"sum_splits<{total}, {number}>", w.size, parts, w, w.size, splits)
@@ -98,6 +108,11 @@ def _pixels(x, w, b, window, transposed):
         return y
     x, w, b = plain(x), plain(w), None if b is None else plain(b)
     channels, phases = x.shape[1] // G, prod(window.stride) if transposed else 1
+    if _few(channels, rows, G):
+        geometry, block = _geometry(window, transposed, len(x), channels, rows), min(256, -(-prod(to) // 32) * 32)
+        blocks = len(x) * G * rows * -(-prod(to) // block)
+        launch(DIRECT, instance("direct_pixels", x), blocks, block, x, w, b, y, geometry)
+        return y
     per_word, taps = 16 // x.itemsize, prod(window.size)
     same = taps == 1 == phases and set(window.stride) == {1} and not any(window.padding) and window.image == window.out
     direct = same and x.itemsize > 2 and prod(to) % per_word == 0 and backend.address(x) % 16 == 0
@@ -115,7 +130,7 @@ def _pixels(x, w, b, window, transposed):
     # places of pixels, taps and what is read beyond them, tiles
     table = taps + STEP // x.itemsize * tile[1] // threads(tile)
     shared = tile[1] * 8 + table * 16 + shared_bytes(tile, x.itemsize, True, False)
-    launch(CONV, _instance("conv_pixels", name, tile), grid, threads(tile), x, w, b, y, geometry, shared=shared)
+    launch(CONV, _product("conv_pixels", name, tile), grid, threads(tile), x, w, b, y, geometry, shared=shared)
     return y
 
 
@@ -125,6 +140,11 @@ def _served(name, window, *arrays):
     tables = prod(window.size) <= MOST_TAPS and sum(window.size) + 2 <= MOST_PLACES
     fits = max(sizes) < 2**30 and window.groups * prod(window.stride) < 2**16
     return name is not None and len({a.dtype for a in arrays}) == 1 and len(window.size) <= 3 and tables and fits
+
+
+def _few(channels, rows, groups):
+    """Whether groups are so small that plain sums cost less."""
+    return groups >= 8 and channels * rows <= 8
 
 
 def _tile(rows, columns, times):

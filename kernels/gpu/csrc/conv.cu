@@ -4,16 +4,8 @@
 // conv_pixels    rows: the channels of the result, columns: its pixels, k: channel and tap.  It is the forward pass,
 //                and phase by phase the adjoint in x: the pixels of one residue of the stride see the same taps.
 // conv_weights   rows: channels of u, columns: channel and tap of x, k: pixels, in splits that sum_splits adds.
+#include "conv.cuh"
 #include "mma.cuh"
-
-struct Geometry {
-  int images, groups, channels, rows;  // channels: of a group, that are summed over; rows: of a group, that result
-  int from[3], to[3];                  // the planes that are read and written
-  int size[3], stride[3], padding[3], dilation[3];
-  int transposed, aligned;  // aligned: 16 bytes can be copied at once, of weights (conv_pixels) or of u
-  int plain;                // the plane is read as it is written, 16 bytes at once
-  int splits;
-};
 
 // The taps of one dimension that pixels of one residue of the stride see: first, first + step, ...
 struct Taps {
