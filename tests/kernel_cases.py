@@ -89,6 +89,9 @@ for causal, mask in ((False, normal(2, 1, 37, 45)), (True, None)):
     CASES["attention_grad"].append(grad)
 
 
+x, index, weight = normal(2, 17, 31), integers(31, 2, 4, 37), normal(2, 4, 37)
+CASES["blend_grad"].append(Sample(normal(2, 17, 37), x, index, weight, (True, False, True)))
+
 for n, args in {"silu": (), "mish": (), "gelu": ("tanh",)}.items():
     CASES[f"{n}_grad"] = [Sample(normal(32_771), normal(32_771), *args, (True,))]
 

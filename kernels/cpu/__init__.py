@@ -9,6 +9,7 @@ from importlib import import_module
 
 FAMILIES = {
     "attention": ("attention", "attention_grad"),
+    "blend": ("blend", "blend_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "layout": ("clone", "reshape"),
     "matmul": ("matmul", "linear"),

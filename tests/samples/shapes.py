@@ -93,6 +93,11 @@ SAMPLES = {
         Sample(normal(2, 5, 2), integers(3, 2, 5), normal(2, 5), 1, 3, fixed=(2,), kernel=True),
         Sample(normal(3), integers(4, 1, 3), None, 0, 4),
     ],
+    "blend": [
+        Sample(normal(2, 3, 7), integers(7, 2, 4, 5), normal(2, 4, 5)),
+        Sample(normal(2, 17, 31), integers(31, 2, 4, 37), normal(2, 4, 37), kernel=True, order=1),
+        Sample(normal(1, 2, 3), integers(3, 1, 1, 0), normal(1, 1, 0)),
+    ],
 }
 
 
@@ -179,6 +184,10 @@ def resampled(x, index, weight, dim):
     return np.stack(columns, dim)
 
 
+def blended(x, index, weight):
+    return np.stack([(w * a[:, i]).sum(1) for a, i, w in zip(x, index, weight)])
+
+
 def spread(g, index, weight, dim, size):
     weight = np.ones(index.shape) if weight is None else weight
     x = np.zeros((*g.shape[:dim], size, *g.shape[dim + 1 :]))
@@ -222,6 +231,7 @@ ORACLES = {
     "scatter_last": lambda index, shape, dim: last(along(index, shape, dim)),
     "scatter_rank": ranks,
     "scatter_extreme": extreme,
+    "blend": blended,
     "resample": resampled,
     "resample_adjoint": spread,
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+from ..autograd.engine import Array
+from ..autograd.fused import fused
 from ..tensor import Tensor
-from . import shape
 from .activation import hardtanh_
 from .creation import linspace, ones
 from .elementwise import abs, floor, fmod, round, where
+from .joining import stack
 from .resample import cubic
 
 
@@ -39,6 +41,17 @@ def _corners(place, n, mode, hold):
         return [(below, 1 - (place - below)), (below + 1, place - below)]
     below = floor(place)
     return [(hold(below + k, n), cubic(place - below - k)) for k in (-1, 0, 1, 2)]
+
+
+@fused
+def blend(x: Array, index: Array, weight: Array):
+    """Sum over k of weight[n, k] * x[n, c] at index[n, k].  x: (N, C, M), index, weight: (N, K, P) -> (N, C, P)."""
+    N, C = x.shape[:2]
+    total = 0
+    for k in range(index.shape[1]):
+        places = index[:, k : k + 1]
+        total = total + x.gather(2, places.expand(N, C, -1)) * weight[:, k : k + 1]
+    return total
 
 
 def grid_sample(
@@ -86,13 +99,9 @@ def grid_sample(
         place = places[..., count - 1 - i]
         place = (place + 1) * ((n - 1) / 2) if align_corners else ((place + 1) * n - 1) / 2
         choices.append(_corners(place, n, mode, hold))
-    flat = input.reshape(N, C, -1)
-    total = 0
-    for corner in itertools.product(*choices):
-        index, weight = _at(corner, sizes)
-        index = index.reshape(N, 1, -1).expand(N, C, -1)
-        total = total + flat.gather(2, index) * weight.reshape(N, 1, -1)
-    return total.reshape(N, C, *grid.shape[1:-1])
+    corners = [_at(corner, sizes) for corner in itertools.product(*choices)]
+    index, weight = (stack(parts, 1) for parts in zip(*corners))
+    return blend(input.reshape(N, C, -1), index, weight).reshape(N, C, *grid.shape[1:-1])
 
 
 def _at(corner, sizes):
@@ -130,7 +139,7 @@ def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tenso
         edge = 1.0 if align_corners and n > 1 else (0.0 if align_corners else 1 - 1 / n)
         line = linspace(-edge, edge, n, **like)
         base.insert(0, line.reshape(-1, *[1] * (count - 1 - i)).expand(*sizes))
-    base = shape.stack(base, -1).reshape(1, -1, count + 1)
+    base = stack(base, -1).reshape(1, -1, count + 1)
     return (base @ theta.transpose(1, 2)).reshape(N, *sizes, count)
 
 
