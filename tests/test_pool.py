@@ -165,3 +165,15 @@ def test_sole_owner():
     assert arrays.sole_owner(a) and arrays.sole_owner(np.ones(3))
     b = np.ndarray(10, np.float32, a.base)
     assert not arrays.sole_owner(a) and not arrays.sole_owner(a[3:]) and len(b)
+
+
+def test_sole_owner_of_what_is_seen_in_another_shape():
+    a = arrays.empty((1, 400, 300), np.float32)
+    b = a[0].reshape(300, 400)
+    assert not arrays.sole_owner(b)  # a shows the same memory
+    del a
+    assert arrays.sole_owner(b)
+    c = b.reshape(-1)
+    assert not arrays.sole_owner(b) and len(c)
+    part = np.ones((2, 3))[0]
+    assert not arrays.sole_owner(part)  # it would keep the whole alive

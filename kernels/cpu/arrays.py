@@ -127,6 +127,9 @@ def zeros(shape, dtype) -> np.ndarray:
 
 def sole_owner(a: np.ndarray) -> bool:
     """Whether no array that is not a view of `a` shares its memory."""
+    # a result seen in another shape: what it is seen of must be known to nobody else, and no larger
+    while type(a.base) is np.ndarray and a.base.size == a.size and sys.getrefcount(a.base) < _OWNED:
+        a = a.base
     return a.base is None or (type(a.base) is Memory and sys.getrefcount(a.base) <= _OWNED)
 
 
