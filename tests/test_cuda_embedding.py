@@ -26,9 +26,36 @@ def test_rows(shape, dim, kind, dtype):
         check("add_at", Sample(normal(*picked), [index], shape, (dim,)), dtype, served=["take_at"])
 
 
-def test_several_indices_are_the_body():
-    index = [integers(3, 4), integers(5, 4)]
-    check("take_at", Sample(normal(3, 5, 2), index, (0, 1)), "float32", declined=["take_at", "add_at"])
+def test_several_indices():
+    """Those that lie together are one."""
+    index = [integers(3, 4), integers(10, 2, 1) - 5]
+    check("take_at", Sample(normal(3, 5, 2), index, (0, 1)), "float32", declined=["take_at"], served=["add_at"])
+    check("take_at", Sample(normal(3, 2, 5), index, (0, 2)), "float32", declined=["take_at", "add_at"])
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape, dim", [((5, 4), 0), ((3, 5, 2), 1), ((7,), 0)], ids=str)
+@pytest.mark.parametrize("kind", ["int64", "int32"])
+def test_one_index_for_each(shape, dim, kind, dtype):
+    for n in (1, 3, 40):
+        index = integers(shape[dim], *shape[:dim], n, *shape[dim + 1 :]).astype(kind)
+        check("gather", Sample(normal(*shape), index, dim), dtype, served=["scatter_sum"])
+        check("scatter_sum", Sample(normal(*index.shape), index, shape, dim), dtype, served=["gather"])
+    some = index[: max(1, len(index) // 2)]
+    check("scatter_sum", Sample(normal(*some.shape), some, shape, dim), dtype, declined=["gather"] if dim else [])
+
+
+@pytest.mark.parametrize("dtype", [*TYPES, "int64", "uint8", "bool"])
+def test_of_what_meets_the_last_stays(dtype):
+    x, src, index = normal(3, 5, 2), normal(3, 9, 2), integers(5, 3, 9, 2)
+    picked, rows = normal(3, 7, 2), integers(5, 7) - 5 * (integers(9, 7) % 2)
+    if dtype not in TYPES:
+        x, src, picked = ((a * 3).astype(dtype) for a in (x, src, picked))
+    served = ["scatter_last", "gather"] if dtype in TYPES else []
+    check("scatter_put", Sample(x, src, index, 1), dtype, served=served)
+    check("scatter_put", Sample(x, np.asarray(src[0, 0, 0]).item(), index, 1), dtype)
+    check("put_at", Sample(x, picked, [rows], (1,)), dtype, declined=["last_at"])
+    check("scatter_last", Sample(index, x.shape, 1), "float32")
 
 
 def test_a_row_that_is_none_shows():

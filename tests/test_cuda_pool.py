@@ -58,6 +58,8 @@ def test_the_pairs_are_each_others_gradients(w):
         check("max_pool_scatter", sample, "float32", served=["max_pool_gather"])
         sample = Sample(x, winners, window=w)
         check("max_pool_gather", sample, "float32", served=["max_pool_scatter"])
+    anywhere = np.random.default_rng(2).integers(0, np.prod(w.image), g.shape)
+    check("max_pool_scatter", Sample(g, anywhere, image=w.image, window=None), "float32", served=["max_pool_gather"])
     if w is not WINDOWS["dilated"]:
         check("avg_pool_spread", Sample(g, window=w, counts=counts(w)), "float32", served=["avg_pool"])
 

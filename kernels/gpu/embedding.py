@@ -31,13 +31,14 @@ def take_at(x, indices, dims):
 
 
 def add_at(x, indices, shape, dims):
-    """As the operation, for one index: zeros of `shape` to which the rows of x are added."""
-    if len(indices) != 1 or not served(x):
+    """Zeros of `shape` to which the rows of x are added; for indices in dimensions that lie together."""
+    if not served(x) or list(dims) != list(range(dims[0], dims[-1] + 1)):
         return NotImplemented
-    (index,), (dim,) = indices, dims
-    if x.shape != (*shape[:dim], *index.shape, *shape[dim + 1 :]):
+    first, last = dims[0], dims[-1] + 1
+    index = sum(i.astype("int64") % max(shape[d], 1) * prod(shape[d + 1 : last]) for i, d in zip(indices, dims))
+    if x.shape != (*shape[:first], *index.shape, *shape[last:]):
         return NotImplemented
-    return combined(x, index % max(shape[dim], 1), None, shape, dim)
+    return combined(x, index, None, (*shape[:first], prod(shape[first:last]), *shape[last:]), first).reshape(shape)
 
 
 def combined(x, index, weights, shape, dim):

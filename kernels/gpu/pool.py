@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from .arrays import FLOATS, instance, instances, lanes, plain, served, table, wide
+from .embedding import combined
 from .launch import _MOST_INT, backend_of, elementwise, launch
 from .source import NAMES, Source
 
@@ -50,10 +51,14 @@ def max_pool_gather(x, winners, window=None):
 
 
 def max_pool_scatter(g, winners, image, window=None):
-    """g, winners (N, C, *out) -> (N, C, *image), each g added at its winner; winners must lie under their windows."""
-    if window is None or not _fits(g.shape[2:], image) or not served(g):
+    """g, winners (N, C, *out) -> (N, C, *image), each g added at its winner, which lies under its window if given."""
+    if not _fits(g.shape[2:], image) or not served(g):
         return NotImplemented
     backend = backend_of(g)
+    if window is None:
+        planes, (ins, outs) = prod(g.shape[:2]), (prod(image), prod(g.shape[2:]))
+        places = winners.reshape(planes, outs) + backend.xp.arange(planes).reshape(planes, 1) * ins
+        return combined(plain(g).reshape(-1), places, None, (planes * ins,), 0).reshape(*g.shape[:2], *image)
     x = backend.empty((*g.shape[:2], *image), g.dtype)
     tiled = winners.dtype == np.uint8 and _tiled(g, window)
     name = instance("max_pool_scatter", g, NAMES[winners.dtype.name])

@@ -18,7 +18,7 @@ _KERNEL = re.compile(
 # CUDA's name of a type -> NumPy's code for it
 TYPES = {
     "float": "f4", "double": "f8", "__half": "f2", "bool": "b1", "int": "i4", "i64": "i8", "unsigned": "u4",
-    "u64": "u8", "unsigned char": "u1",
+    "u64": "u8", "unsigned char": "u1", "unsigned short": "u2",
 }  # fmt: skip
 NAMES = {np.dtype(code).name: name for name, code in TYPES.items()}
 

@@ -1,0 +1,39 @@
+"""Every sample of an operation that has a CUDA kernel, on the emulated device, in float32."""
+
+import numpy as np
+import pytest
+from emulation import Watched, bodies, in_every_order, near, typed
+from samples import EVERY
+from samples.run import forward_and_gradients
+
+from tinydl.kernels.gpu import KERNELS, precision
+from tinydl.testing import cudaemu
+from tinydl.testing.emulated import emulated_device
+
+pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+# what is drawn at random is other numbers in other types
+SERVED = [p for p in EVERY if p.values[0] in KERNELS and p.values[1].typed]
+
+
+@pytest.mark.parametrize("order", [1, 2], ids=["gradients by kernels", "second gradients"])
+@pytest.mark.parametrize("name, sample", SERVED)
+def test_samples(name, sample, order, monkeypatch):
+    monkeypatch.setattr(precision, "_now", dict.fromkeys(precision._now, "ieee"))
+    given, exact = typed(sample, "float32")
+    order = min(order, sample.order)
+    with emulated_device() as device, np.errstate(all="ignore"):
+        device.kernels = Watched()
+
+        def compute():
+            found = forward_and_gradients(name, given, sample, order, device, create_graph=order > 1)
+            return [device.to_host(t.detach().array) for t in found]
+
+        if order == 1:
+            got = in_every_order(compute)
+        else:
+            with cudaemu.launches("shuffle", seed=5, guard=True):
+                got = compute()
+    with bodies(), np.errstate(all="ignore"):
+        want = forward_and_gradients(name, exact, sample, order)
+    for a, b in zip(got, want, strict=True):
+        near(a, b.detach().array, "float32", 5)
