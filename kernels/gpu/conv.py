@@ -19,7 +19,7 @@ GEOMETRY = np.dtype(
     + [(name, "i4") for name in ("transposed", "aligned", "plain", "splits")]
 )
 # rows and columns of a block's tile, and of a warp's
-TILES = ((16, 256, 16, 32), (64, 64, 32, 32), (128, 128, 64, 32))
+TILES = ((16, 256, 16, 32), (64, 64, 32, 32), (64, 256, 64, 32), (128, 128, 64, 32))
 # arithmetic -> the number that is read, the sum, the number of a word
 ARITHMETIC = {"Tf32": ("float", "float"), "Ieee": ("float", "float"), "Half": ("__half", "float"),
               "Double": ("double", "double")}  # fmt: skip
@@ -151,8 +151,9 @@ def _tile(rows, columns, times):
     """The tile that suits a product of so many rows and columns, made `times` times."""
     if rows <= 16:
         return TILES[0]
-    blocks = -(-rows // 128) * -(-columns // 128) * times
-    return TILES[1] if rows <= 64 or blocks < MULTIPROCESSORS else TILES[2]
+    large = TILES[2] if rows <= 64 else TILES[3]
+    blocks = -(-rows // large[0]) * -(-columns // large[1]) * times
+    return large if blocks >= MULTIPROCESSORS else TILES[1]
 
 
 @lru_cache(maxsize=1024)

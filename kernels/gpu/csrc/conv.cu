@@ -206,7 +206,7 @@ struct PixelLoad {
 };
 
 template <typename N, class P, int BM, int BN, int WM, int WN>
-__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 128 ? 1 : BM == 64 ? 3 : 2)
+__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM / WM * BN / WN == 4 ? 3 : BM == 16 ? 2 : 1)
     conv_pixels(const N* __restrict__ x, const N* __restrict__ w, const N* __restrict__ b, N* __restrict__ y, Geometry p) {
   typedef Tile<P, BM, BN, WM, WN, true, false> T;
   typedef PixelLoad<T> Load;
@@ -260,12 +260,17 @@ __global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 128 ? 1 : BM == 
       if (row >= p.rows) continue;
       typename P::Sum bias = b ? (typename P::Sum)b[group * p.rows + row] : 0;
 #pragma unroll
-      for (int j = 0; j < T::NI; j++)
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-          i64 place = places[T::column(j) + h];
-          if (place >= 0) y[place + (i64)row * plane] = (N)(sums.at[i][j][e + h] + bias);
+      for (int j = 0; j < T::NI; j++) {
+        i64 place = places[T::column(j)], next = places[T::column(j) + 1];
+        N* to = y + (i64)row * plane;
+        N first = (N)(sums.at[i][j][e] + bias), second = (N)(sums.at[i][j][e + 1] + bias);
+        if (place >= 0 && next == place + 1) {
+          store_pair(to + place, first, second);
+        } else {
+          if (place >= 0) to[place] = first;
+          if (next >= 0) to[next] = second;
         }
+      }
     }
 }
 
@@ -340,7 +345,7 @@ struct WeightLoad {
 };
 
 template <typename N, typename S, class P, int BM, int BN, int WM, int WN>
-__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 64 ? 3 : 1)
+__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM / WM * BN / WN == 4 ? 3 : 1)
     conv_weights(const N* __restrict__ x, const N* __restrict__ u, S* __restrict__ w, Geometry p) {
   typedef Tile<P, BM, BN, WM, WN, true, true> T;
   extern __shared__ __align__(16) unsigned char memory[];

@@ -252,3 +252,15 @@ __device__ __forceinline__ void copy_chunks(typename T::Word* to, From from) {
     cp_async<16>(to + row * LD + threadIdx.x % CHUNKS * T::CHUNK, p, valid);
   }
 }
+
+// Two numbers next to each other, in one access where their place allows it.
+template <class N>
+__device__ __forceinline__ void store_pair(N* to, N a, N b) {
+  struct __align__(2 * sizeof(N)) Pair {
+    N a, b;
+  };
+  if ((u64)to % sizeof(Pair) == 0)
+    *(Pair*)to = {a, b};
+  else
+    to[0] = a, to[1] = b;
+}
