@@ -144,6 +144,7 @@ def test_numbers_that_are_not_finite_end_a_run(few, capsys):
 WRONG = {
     "epochs": ("train vae --epochs 0", "--epochs must be at least 1, got 0"),
     "data": ("train vae --data letters", "--data must be one of digits, mnist, fashion-mnist, faces; got 'letters'"),
+    "batch": ("train vae --batch-size 5000", "--batch-size 5000: there are 1437 images to learn from"),
     "name": ("train vae --name a/b", "--name must be the name of a folder, not a path (see --out); got 'a/b'"),
     "resume": ("train vae --resume", "--resume: there is no checkpoint in runs/digits-vae; see --name and --out"),
     "model": ("train rbm --resume --name other", "--model rbm: this run was begun with --model vae"),

@@ -429,7 +429,7 @@ def test_progress_shows_what_it_should(capsys):
     assert "240/240" in shown
     run = build(Progress(), At(11, raise_stop))
     run.fit(2)
-    assert "176/240" in capsys.readouterr().err
+    assert "168/240" in capsys.readouterr().err
     run.callbacks = run.callbacks[:2]
     run.fit(2)
     assert "120/120" in capsys.readouterr().err  # the epoch that goes on, from 48 on

@@ -87,12 +87,15 @@ def keep_image(pixels: np.ndarray, path: str | os.PathLike) -> Path:
 
 
 def keep_animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, seconds: float = 6.0) -> Path:
-    """Join PNG files of one size into a GIF of about `seconds`, again and again; the last picture stays longer."""
+    """Join PNG files of one size into a GIF of about `seconds`, again and again; the last picture stays longer.
+
+    Of many files 60 are taken, from the first to the last, and large ones are made smaller.
+    """
     Image = _pillow()
     frames = []
-    for name in pictures:
-        with Image.open(name) as picture:
-            frames.append(picture.copy())
+    for i in np.unique(np.linspace(0, len(pictures) - 1, 60).round().astype(int)):
+        with Image.open(pictures[i]) as picture:
+            frames.append(picture.reduce(max(1, round(max(picture.size) / 320))))
     frames = [frame for frame in frames if frame.size == frames[-1].size]
     each = min(500, max(40, round(1000 * seconds / len(frames))))
     data = io.BytesIO()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from pathlib import Path
 
@@ -24,17 +23,14 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Train, draw, and say how good it is and where things are."""
-    from .. import device as find_device
-    from .. import manual_seed, optim, set_num_threads
+    from .. import manual_seed, optim
     from ..data import DataLoader
     from ..models import LeNet
     from ..train import Checkpoint, Classify, History, Progress, Schedule, Trainer, Validate
 
     began = time.perf_counter()
     runs.check_options(args, DATA, ("matplotlib", "sklearn"))
-    device = find_device(args.device)
-    if args.threads:
-        set_num_threads(args.threads)
+    device = runs.choose_device(args)
     data = args.data or "digits"
     name = args.name or f"{data}-lenet"
     saved = runs.saved_settings(args, name)
@@ -59,17 +55,7 @@ def run(args) -> int:
         History(folder / "history.csv"),
         checkpoint,
     )
-    if args.resume:
-        checkpoint.resume(trainer)
-        if trainer.epoch >= settings["epochs"]:
-            print(f"the run has its {trainer.epoch} epochs already; --epochs with a larger number goes on")
-    try:
-        if not args.resume:
-            checkpoint.write(trainer)  # from now on there is something to go on with
-        trainer.fit(settings["epochs"])
-    except KeyboardInterrupt:
-        print(f"\nto go on: tinydl demo --resume --out {folder.parent} --name {folder.name}", file=sys.stderr)
-        raise
+    runs.fit(trainer, checkpoint, settings["epochs"], args, "tinydl demo")
     correct = draw_results(folder, model, testing, held_out, trainer.history, settings)
     print(
         f"{100 * correct:.2f} % of {len(testing)} held-out images right, "

@@ -23,6 +23,7 @@ OPTIONAL = {
     "pooch": "downloads",
     "pillow": "image files",
     "matplotlib": "pictures",
+    "pandas": "tables of training",
     "jupyterlab": "notebooks",
     "onnx": "model exchange",
     "mpi4py": "several processes",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .. import arange, cat, nn, no_grad, optim, rand, train
+from .. import nn, optim, train
+from ..autograd import no_grad
 from ..models import (
     DBN,
     RBM,
@@ -18,6 +19,9 @@ from ..models import (
     StackedAutoencoder,
 )
 from ..nn.functional import one_hot
+from ..ops.creation import arange
+from ..ops.joining import cat
+from ..ops.random import rand
 from ..tensor import Tensor
 from ..train import Callback, Step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,31 @@ def check_options(args, data: Sequence[str], packages: Iterable[str]) -> None:
     for package in packages:
         if find_spec(package) is None:
             raise ImportError(f"tinydl {args.command} needs {package}: pip install 'tinydl[demo]'")
+
+
+def choose_device(args):
+    """The device asked for; the number of threads is set, too."""
+    from .. import device, set_num_threads
+
+    if args.threads:
+        set_num_threads(args.threads)
+    return device(args.device)
+
+
+def fit(trainer, checkpoint, epochs: int, args, command: str) -> None:
+    """Train, from the checkpoint on where the run is to go on.  command: what Ctrl-C tells to go on with."""
+    if args.resume:
+        checkpoint.resume(trainer)
+        if trainer.epoch >= epochs:
+            print(f"the run has its {trainer.epoch} epochs already; --epochs with a larger number goes on")
+    folder = checkpoint.file.path.parent
+    try:
+        if not args.resume:
+            checkpoint.write(trainer)  # from now on there is something to go on with
+        trainer.fit(epochs)
+    except KeyboardInterrupt:
+        print(f"\nto go on: {command} --resume --out {folder.parent} --name {folder.name}", file=sys.stderr)
+        raise
 
 
 def begin(args, name: str, saved: dict | None) -> Path:

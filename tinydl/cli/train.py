@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -23,22 +22,21 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Train, draw as it goes, and say where things are."""
-    from .. import device as find_device
-    from .. import manual_seed, set_num_threads, train
+    from .. import manual_seed, train
     from ..data import DataLoader, TensorDataset
     from .recipes import RECIPES
 
     began = time.perf_counter()
     runs.check_options(args, DATA, ("matplotlib", "sklearn", "PIL"))
-    device = find_device(args.device)
-    if args.threads:
-        set_num_threads(args.threads)
+    device = runs.choose_device(args)
     data = args.data or "digits"
     name = args.name or f"{data}-{args.model}"
     saved = runs.saved_settings(args, name)
     recipe = RECIPES[args.model]
     settings = runs.settle(args, saved, {"model": args.model, "data": data, "seed": 0, **recipe.defaults(data)})
     learned, held_out = (tensors(part) for part in runs.load_data(settings["data"]))
+    if settings["batch_size"] > len(learned[0]):
+        raise ValueError(f"--batch-size {settings['batch_size']}: there are {len(learned[0])} images to learn from")
     folder = runs.begin(args, name, saved)
 
     manual_seed(settings["seed"])
@@ -60,18 +58,7 @@ def run(args) -> int:
     if args.tensorboard:
         callbacks.append(train.TensorBoard(folder / "tensorboard"))
     trainer = train.Trainer(job.step, batches, *callbacks, checkpoint)
-    if args.resume:
-        checkpoint.resume(trainer)
-        if trainer.epoch >= settings["epochs"]:
-            print(f"the run has its {trainer.epoch} epochs already; --epochs with a larger number goes on")
-    try:
-        if not args.resume:
-            checkpoint.write(trainer)  # from now on there is something to go on with
-        trainer.fit(settings["epochs"])
-    except KeyboardInterrupt:
-        again = f"tinydl train {args.model} --resume --out {folder.parent} --name {folder.name}"
-        print(f"\nto go on: {again}", file=sys.stderr)
-        raise
+    runs.fit(trainer, checkpoint, settings["epochs"], args, f"tinydl train {args.model}")
     print(f"{args.model} on {settings['data']}: {_shown(trainer)}, {time.perf_counter() - began:.1f} s on {device}")
     print(f"{folder}/: {' '.join(_results(folder))}")
     if job.draw is not None:

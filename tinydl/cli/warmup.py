@@ -78,6 +78,9 @@ def calls() -> dict[str, Call]:
         x, w = ones(1, 2, 4, 4, dtype=dtype), ones(2, 2, 3, 3, dtype=dtype)
         conv.conv2d(x, w).sum().backward()
         conv.conv_transpose2d(x, w).sum().backward()
+        x, w = ones(2, 64, 16, 16, dtype=dtype), ones(64, 64, 3, 3, dtype=dtype)
+        conv.conv2d(x, w).sum().backward()  # in tiles
+        conv.conv2d(x, w[:, :1], groups=64).sum().backward()  # depthwise
 
     def multiply(dtype):
         x = ones(72, 72, dtype=dtype)  # smaller ones are left to NumPy
@@ -135,6 +138,13 @@ def calls() -> dict[str, Call]:
         for make in (optim.Adam, optim.SGD, lambda p: optim.SGD(p, momentum=0.9)):
             make([w]).step()
 
+    def copy(dtype):
+        ones(256, 256, dtype=dtype).mT.reshape(-1).clone().sum().backward()
+
+    def sample(dtype):
+        grid = ones(1, 16, 16, 2, dtype=dtype)
+        F.grid_sample(ones(1, 16, 8, 8, dtype=dtype), grid, align_corners=False).sum().backward()
+
     def draw(dtype):
         tinydl.rand(8, dtype=dtype)
         tinydl.randn(8, dtype=dtype)
@@ -153,6 +163,8 @@ def calls() -> dict[str, Call]:
         "sums": add_up,
         "normalisation": normalize,
         "interpolation": enlarge,
+        "what lies under a grid": sample,
+        "copies": copy,
         "attention": attend,
         "recurrent layers": recur,
         "rows by index": look_up,
