@@ -52,3 +52,5 @@ def test_a_class_that_is_none_shows():
         x = tinydl.zeros(3, 4, device=device, requires_grad=True)
         loss = tinydl.nn.functional.cross_entropy(x, tinydl.tensor([0, 9, -1], device=device), reduction="none")
         np.testing.assert_allclose(loss.detach().array.get(), [np.log(4), np.nan, np.nan], rtol=1e-6)
+        with pytest.raises(IndexError, match="a target is none of the classes"):
+            loss.detach().tolist()

@@ -6,6 +6,7 @@ This is the only file that tells NumPy from CuPy. CuPy is imported when a CUDA d
 from __future__ import annotations
 
 import importlib
+import sys
 from functools import cached_property
 
 import numpy as np
@@ -79,13 +80,24 @@ class Device:
         return self.xp.asarray(array, dtype)
 
     def to_host(self, array) -> np.ndarray:
-        """An array of this device as NumPy's."""
-        return array if isinstance(array, np.ndarray) else array.get()
+        """An array of this device as NumPy's.  IndexError for a bad index that only a kernel could see."""
+        if isinstance(array, np.ndarray):
+            return array
+        _raise_faults()
+        return array.get()
 
     def synchronize(self):
-        """Wait until everything asked of the device is done."""
+        """Wait until everything asked of the device is done.  IndexError as of `to_host`."""
         if self.type == "cuda":
             self.xp.cuda.get_current_stream().synchronize()
+            _raise_faults()
+
+
+def _raise_faults():
+    """Raise what GPU kernels, if any ran, noted since the last look."""
+    faults = sys.modules.get(f"{__package__}.kernels.gpu.faults")
+    if faults:
+        faults.raise_faults()
 
 
 CPU = Device("cpu", None, Namespace("numpy", "scipy.special"), ".kernels.cpu", np.ndarray)

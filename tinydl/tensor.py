@@ -315,7 +315,8 @@ class Tensor:
         """The only element, as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(f"item: expected a tensor with one element, got shape {tuple(self.shape)}")
-        return self.array.item()
+        array = self.array
+        return array.item() if isinstance(array, np.ndarray) else self.device.to_host(array).item()
 
     def tolist(self):
         """Nested lists of Python numbers."""

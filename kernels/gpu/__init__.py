@@ -20,7 +20,7 @@ FAMILIES = {
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
     ),
     "optim": ("adam_update", "sgd_update"),
-    "picking": ("gather", "scatter_sum", "scatter_put", "scatter_last", "put_at"),
+    "picking": ("gather", "scatter_sum", "scatter_put", "scatter_last", "put_at", "strided_sum"),
     "pointwise": (
         *("tanh_slope", "sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope"),
         *("leaky_relu", "leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid"),

@@ -6,6 +6,7 @@ Sums go through the index sorted, stably: each row of the result has one thread,
 from math import prod
 
 from .arrays import WIDE, instance, instances, lanes, plain, served
+from .faults import note
 from .launch import backend_of, elementwise
 from .source import NAMES, Source
 
@@ -26,7 +27,8 @@ def take_at(x, indices, dims):
     if V == 0 and y.size:
         return NotImplemented
     name = instance("take", x, NAMES[index.dtype.name])
-    elementwise(EMBEDDING, name, y.size, plain(x), index, y, V, index.size, B, y.size, lanes=lanes(x))
+    given = plain(x), index, y, note(backend_of(x)), V, index.size, B, y.size
+    elementwise(EMBEDDING, name, y.size, *given, lanes=lanes(x))
     return y
 
 

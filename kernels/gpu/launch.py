@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .faults import raise_faults
 from .source import Source
 
 THREADS = 256  # in a block of a kernel that walks over elements
@@ -109,6 +110,7 @@ def launch(source: Source, instance: str, grid, block, *args, shared: int = 0) -
     kernel(grid, block, tuple(given), shared_mem=shared)
     if os.environ.get("TINYDL_SYNC", "0") != "0":
         backend.synchronize()
+        raise_faults()
 
 
 def elementwise(source: Source, instance: str, count: int, *args, lanes: int = 1) -> None:

@@ -5,6 +5,7 @@ from math import prod
 
 from .arrays import WIDE, instance, plain, served
 from .embedding import combined, three
+from .faults import note
 from .launch import _MOST_INT, backend_of, elementwise
 from .source import NAMES, Source
 
@@ -20,12 +21,13 @@ FEW = 32  # values to a line that each result can look through
 
 
 def gather(x, index, dim):
-    """x[.., index[.., i, ..], ..], where the other sizes are the same."""
-    if not _alike(x.shape, index.shape, dim) or not served(x) or index.dtype.name not in ("int32", "int64"):
+    """x[.., index[.., i, ..], ..], the index in dimension `dim`."""
+    if not served(x) or not x.ndim or index.dtype.name not in ("int32", "int64"):
         return NotImplemented
+    x = x[tuple(slice(None if d == dim else n) for d, n in enumerate(index.shape))]
     (_, V, B), y = three(x.shape, dim), backend_of(x).empty(index.shape, x.dtype)
     name = instance("gather", x, NAMES[index.dtype.name])
-    elementwise(PICKING, name, y.size, plain(x), plain(index), y, V, index.shape[dim], B, y.size)
+    elementwise(PICKING, name, y.size, plain(x), plain(index), y, note(backend_of(x)), V, index.shape[dim], B, y.size)
     return y
 
 
@@ -40,6 +42,16 @@ def scatter_sum(src, index, shape, dim):
     name = instance("scatter_few", src, NAMES[index.dtype.name])
     elementwise(PICKING, name, y.size, plain(src), plain(index), y, V, index.shape[dim], B, y.size)
     return y
+
+
+def strided_sum(x, shape, stride, offset):
+    """Zeros of `shape` to which each element of x is added in its place, offset + i[0] stride[0] + ..."""
+    if not served(x) or not x.ndim:
+        return NotImplemented
+    xp, places = backend_of(x).xp, offset
+    for d, (n, step) in enumerate(zip(x.shape, stride)):
+        places = places + (xp.arange(n) * step).reshape((n, *[1] * (x.ndim - 1 - d)))
+    return combined(plain(x).reshape(-1), places, None, (prod(shape),), 0).reshape(shape)
 
 
 def scatter_put(x, src, index, dim):
@@ -78,7 +90,7 @@ def _alike(a, b, dim):
 
 def _writers(backend, places, size):
     writers = backend.xp.full(size, -1, "int32")
-    elementwise(PICKING, "note_writers", places.size, places, writers, size, places.size)
+    elementwise(PICKING, "note_writers", places.size, places, writers, note(backend), size, places.size)
     return writers
 
 

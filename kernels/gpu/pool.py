@@ -11,6 +11,7 @@ import numpy as np
 
 from .arrays import FLOATS, instance, instances, lanes, plain, served, table, wide
 from .embedding import combined
+from .faults import note
 from .launch import _MOST_INT, backend_of, elementwise, launch
 from .source import NAMES, Source
 
@@ -80,7 +81,19 @@ def max_unpool(x, indices, plane):
     name = instance("max_unpool", x, NAMES[indices.dtype.name])
     for a, i, b in _parts(x, indices, y, most=65535):
         if b.size:
-            launch(POOL, name, (-(-outs // PART), len(b)), 256, a, i, b, ins, outs, shared=4 * min(PART, outs))
+            launch(
+                POOL,
+                name,
+                (-(-outs // PART), len(b)),
+                256,
+                a,
+                i,
+                b,
+                note(backend_of(x)),
+                ins,
+                outs,
+                shared=4 * min(PART, outs),
+            )
     return y
 
 

@@ -3,6 +3,7 @@
 from math import prod
 
 from .arrays import instance, instances, plain, served, wide
+from .faults import note
 from .launch import _MOST_INT, THREADS, backend_of, launch
 from .norm import teams
 from .source import Source
@@ -37,7 +38,9 @@ def cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing):
         return NotImplemented
     backend, target = backend_of(x), _classes(target)
     loss, shares = backend.empty(target.shape, wide(x)), backend.empty(target.shape, wide(x))
-    _lines("losses", x, 1, plain(x), target, _vector(weight), loss, shares, ignore_index, label_smoothing)
+    _lines(
+        "losses", x, 1, plain(x), target, _vector(weight), loss, shares, note(backend), ignore_index, label_smoothing
+    )
     if reduction == "none":
         return loss.astype(x.dtype, copy=False)
     y, total = backend.empty((), x.dtype), backend.empty((), wide(x))

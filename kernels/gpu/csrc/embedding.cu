@@ -2,18 +2,19 @@
 // (A, V, B) with the index in the middle.  What is added up comes as entries sorted by where they go: each result has
 // one thread, which adds in the entries' order.
 #include "common.cuh"
+#include "faults.cuh"
 
 // A row that a negative index counts from the end; one that is none gives NaN.
-__device__ i64 row_of(i64 index, i64 V) {
+__device__ i64 row_of(i64 index, i64 V, int* fault) {
   i64 row = index < 0 ? index + V : index;
-  return (u64)row < (u64)V ? row : -1;
+  return inside(row, V, fault, INDEX) ? row : -1;
 }
 
 // Elements in groups of W that never cross a row, W = V lanes or 1.
 template <int W, typename T, typename A, typename I>
-__device__ void take_rows(const T* x, const I* index, T* y, i64 V, i64 m, i64 B, i64 n) {
+__device__ void take_rows(const T* x, const I* index, T* y, int* fault, i64 V, i64 m, i64 B, i64 n) {
   for (i64 i = ((i64)blockIdx.x * blockDim.x + threadIdx.x) * W; i < n; i += (i64)gridDim.x * blockDim.x * W) {
-    i64 line = i / B, row = row_of(index[line % m], V);
+    i64 line = i / B, row = row_of(index[line % m], V, fault);
     Pack<T, W> pack;
     if (row >= 0) {
       pack = *(const Pack<T, W>*)(x + (line / m * V + row) * B + i % B);
@@ -27,12 +28,12 @@ __device__ void take_rows(const T* x, const I* index, T* y, i64 V, i64 m, i64 B,
 
 // y (A, m, B) = x (A, V, B) at index (m)
 template <typename T, typename A, typename I>
-__global__ void take(const T* x, const I* index, T* y, i64 V, i64 m, i64 B, i64 n) {
+__global__ void take(const T* x, const I* index, T* y, int* fault, i64 V, i64 m, i64 B, i64 n) {
   constexpr int W = lanes_of<T>;
   if (B % W == 0 && aligned<W>(x, y))
-    take_rows<W, T, A>(x, index, y, V, m, B, n);
+    take_rows<W, T, A>(x, index, y, fault, V, m, B, n);
   else
-    take_rows<1, T, A>(x, index, y, V, m, B, n);
+    take_rows<1, T, A>(x, index, y, fault, V, m, B, n);
 }
 
 template <int W, typename T, typename A>

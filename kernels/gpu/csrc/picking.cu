@@ -1,13 +1,14 @@
 // Elements picked and put by an index for each.  Where several meet, what decides is their order, found by the largest
 // of whole numbers: the same at every run.
 #include "common.cuh"
+#include "faults.cuh"
 
 // y (A, n, B) = x (A, V, B) along the index (A, n, B); an index that is none gives NaN
 template <typename T, typename A, typename I>
-__global__ void gather(const T* x, const I* index, T* y, i64 V, i64 n, i64 B, i64 count) {
+__global__ void gather(const T* x, const I* index, T* y, int* fault, i64 V, i64 n, i64 B, i64 count) {
   GRID_STRIDE(i64, i, count) {
     i64 v = index[i];
-    y[i] = (u64)v < (u64)V ? (A)x[(i / (n * B) * V + v) * B + i % B] : (A)INFINITY - (A)INFINITY;
+    y[i] = inside(v, V, fault, GATHER) ? (A)x[(i / (n * B) * V + v) * B + i % B] : (A)INFINITY - (A)INFINITY;
   }
 }
 
@@ -24,9 +25,9 @@ __global__ void scatter_few(const T* src, const I* index, T* y, i64 V, i64 n, i6
 }
 
 // writers[place] = the last that is put there; they begin as -1
-__global__ void note_writers(const i64* places, int* writers, i64 size, i64 count) {
+__global__ void note_writers(const i64* places, int* writers, int* fault, i64 size, i64 count) {
   GRID_STRIDE(i64, i, count) {
-    if ((u64)places[i] < (u64)size) atomicMax(&writers[places[i]], (int)i);
+    if (inside(places[i], size, fault, SCATTER)) atomicMax(&writers[places[i]], (int)i);
   }
 }
 

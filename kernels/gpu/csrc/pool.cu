@@ -5,6 +5,7 @@
 // Winners are numbers of taps (unsigned char) or places in the plane (int, i64); a plane has less than 2**31 places.
 // Gradients gather from the outputs that read an input: no atomics, and the same sum at every run.
 #include "common.cuh"
+#include "faults.cuh"
 
 struct Axis {
   int in, out, taps, step;
@@ -173,14 +174,16 @@ __global__ void max_pool_scatter_2x2(const T* u, const unsigned char* winners, T
 
 // One block for a plane and a part of its places: of several numbers with one index the last stays.
 template <typename T, typename A, typename W>
-__global__ void max_unpool(const T* x, const W* indices, T* y, int ins, int outs) {
+__global__ void max_unpool(const T* x, const W* indices, T* y, int* fault, int ins, int outs) {
   extern __shared__ int writer[];
   int begin = blockIdx.x * 8192, count = min(8192, outs - begin);
   i64 plane = blockIdx.y;
   for (int i = threadIdx.x; i < count; i += blockDim.x) writer[i] = -1;
   __syncthreads();
   for (int k = threadIdx.x; k < ins; k += blockDim.x) {
-    i64 place = (i64)indices[plane * ins + k] - begin;
+    i64 place = (i64)indices[plane * ins + k];
+    inside(place, outs, fault, UNPOOL);
+    place -= begin;
     if ((u64)place < (u64)count) atomicMax(&writer[place], k);
   }
   __syncthreads();

@@ -2,6 +2,7 @@
 // dimension is the last (B = 1: ROWS), else one thread, as then the lines of neighbours lie side by side.
 // With m the largest of a line and s the sum of e**(x - m): softmax is e**(x - m) / s, its logarithm x - m - log(s).
 #include "common.cuh"
+#include "faults.cuh"
 
 template <bool ROWS>
 struct Line {
@@ -88,13 +89,14 @@ __device__ A share_of(i64 t, const T* weight, i64 ignored, int n) {
 
 // loss[r] = -(1 - smoothing) w[t] log p[t] - smoothing / n * sum of w log p
 template <typename T, typename A, bool ROWS>
-__global__ void losses(const T* x, const i64* target, const T* weight, A* loss, A* shares, i64 ignored, A smoothing,
-                       int n, int B, int lines) {
+__global__ void losses(const T* x, const i64* target, const T* weight, A* loss, A* shares, int* fault, i64 ignored,
+                       A smoothing, int n, int B, int lines) {
   Line<ROWS> line(n, B);
   if (line.r >= lines) return;
   i64 t = target[line.r];
   A share = share_of<A>(t, weight, ignored, n), y = 0, m;
   if (t != ignored) {
+    inside(t, n, fault, TARGET);
     A rest = log(line.template moments<A>(x, m)), all = 0;
     if (share != 0) y = share != share ? share : -(((A)x[line.at + t * B] - m) - rest) * share;
     if (smoothing != 0) {
