@@ -15,6 +15,7 @@ from numba import carray
 from ..window import taps
 from .jit import jit
 from .microkernel import address
+from .taps import deal, mix
 
 SPARE = 16  # numbers behind a row that a vector may read: the widest vector
 
@@ -122,24 +123,22 @@ def split(x, at, rows, line, step, before, width, phases):
     """A plane, which begins at element `at`, into its phases."""
     if before == 0 and line == step * width:  # then it is like one row
         rows, line, width = 1, rows * line, rows * width
-    for r in range(rows):
-        row = carray(address(x, at + r * line), line)
-        for i in range(min(step, line)):
-            to = _phase(phases, i, r, rows, step, before, width)
+    if step == 2:
+        even, odd = _phase(0, rows, step, before, width), _phase(1, rows, step, before, width)
+        for r in range(rows):
+            to, other = address(phases, even + r * width), address(phases, odd + r * width)
+            deal(line, address(x, at + r * line), to, other)
+        return
+    for i in range(min(step, line)):
+        start, n = _phase(i, rows, step, before, width), (line - i + step - 1) // step
+        for r in range(rows):
+            row, to = carray(address(x, at + r * line + i), line - i), carray(address(phases, start + r * width), n)
             if step == 1:
-                for j in range(line):
+                for j in range(n):
                     to[j] = row[j]
-            elif step == 2 and line > 1:
-                odd = _phase(phases, 1, r, rows, step, before, width)
-                for j in range(line // 2):
-                    to[j] = row[2 * j]
-                    odd[j] = row[2 * j + 1]
-                if line % 2:
-                    to[line // 2] = row[line - 1]
-                break
             else:
-                for j in range((line - i + step - 1) // step):
-                    to[j] = row[i + j * step]
+                for j in range(n):
+                    to[j] = row[j * step]
 
 
 @jit
@@ -147,28 +146,25 @@ def join(phases, x, at, rows, line, step, before, width):
     """A plane, which begins at element `at`, from its phases."""
     if before == 0 and line == step * width:
         rows, line, width = 1, rows * line, rows * width
-    for r in range(rows):
-        row = carray(address(x, at + r * line), line)
-        for i in range(min(step, line)):
-            part = _phase(phases, i, r, rows, step, before, width)
+    if step == 2:
+        even, odd = _phase(0, rows, step, before, width), _phase(1, rows, step, before, width)
+        for r in range(rows):
+            part, other = address(phases, even + r * width), address(phases, odd + r * width)
+            mix(line, address(x, at + r * line), part, other)
+        return
+    for i in range(min(step, line)):
+        start, n = _phase(i, rows, step, before, width), (line - i + step - 1) // step
+        for r in range(rows):
+            row, part = carray(address(x, at + r * line + i), line - i), carray(address(phases, start + r * width), n)
             if step == 1:
-                for j in range(line):
+                for j in range(n):
                     row[j] = part[j]
-            elif step == 2 and line > 1:
-                odd = _phase(phases, 1, r, rows, step, before, width)
-                for j in range(line // 2):
-                    row[2 * j] = part[j]
-                    row[2 * j + 1] = odd[j]
-                if line % 2:
-                    row[line - 1] = part[line // 2]
-                break
             else:
-                for j in range((line - i + step - 1) // step):
-                    row[i + j * step] = part[j]
+                for j in range(n):
+                    row[j * step] = part[j]
 
 
 @jit
-def _phase(phases, i, r, rows, step, before, width):
-    """Where number i of row r lies, and those that follow it in its phase."""
-    start = ((before + i) % step * rows + r) * width + (before + i) // step
-    return carray(address(phases, start), width)
+def _phase(i, rows, step, before, width):
+    """Where number i of the first row lies, which those `step` further on follow; rows are `width` apart."""
+    return (before + i) % step * rows * width + (before + i) // step

@@ -56,7 +56,12 @@ def max_pool(x, window):
 def max_pool_winners(x, window):
     """As `max_pool`, with winners in int64."""
     out = max_pool(x, window)
-    return out if out is NotImplemented else (out[0], out[1].astype(np.int64))
+    if out is NotImplemented:
+        return out
+    y, places = out
+    winners = empty(places.shape, np.int64)
+    _over_planes(_copy, _planes(winners), _planes(places))
+    return y, winners
 
 
 def max_pool_gather(x, winners, window=None):
@@ -304,6 +309,14 @@ def _scatter(j, jobs, x, g, winners):
             x[p, i] = 0
         for o in range(g.shape[1]):
             x[p, np.uint64(winners[p, o])] += g[p, o]
+
+
+@jobs
+def _copy(j, jobs, out, x):
+    """To another type."""
+    for p in _part(j, jobs, out):
+        for i in range(x.shape[1]):
+            out[p, i] = x[p, i]
 
 
 @jobs

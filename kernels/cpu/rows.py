@@ -23,8 +23,11 @@ class Row:
     def at(self, loop):
         """The first number of the vector, and which lanes are in the row."""
         first = self.b.mul(loop.index, _n(self.v.lanes))
-        left = self.spread(self.b.trunc(self.b.sub(self.n, first), _LANE))
-        return first, self.b.icmp_signed("<", self.iota, left)
+        return first, self.below(self.b.sub(self.n, first))
+
+    def below(self, n):
+        """The first n lanes."""
+        return self.b.icmp_signed("<", self.iota, self.spread(self.b.trunc(n, _LANE)))
 
     def spread(self, number):
         """A 32-bit integer in all lanes."""
