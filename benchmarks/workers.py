@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+SETTLING = 0.02  # seconds before a turn: the other's threads go on spinning for a while, on the same cores
 LIBRARIES = {"tinydl": "tinydl", "torch": "torch", "body": "tinydl"}  # body: tinydl without any kernel
 
 
@@ -30,6 +31,7 @@ def work(side: str, name: str, threads: int) -> None:
     print(json.dumps(about), flush=True)
     for line in sys.stdin:
         spent = 0
+        time.sleep(SETTLING)
         for _ in range(int(line)):
             between()
             start = time.perf_counter()
