@@ -11,7 +11,8 @@ from numba import prange
 from .arrays import FLOATS, empty, plain
 from .jit import jit
 from .microkernel import MR, address, strip
-from .tiles import add_rows, columns, columns_tile, put_rows, rows_tile
+from .panels import turn
+from .tiles import add_rows, columns, columns_tile, line_dot, line_most, line_total, put_rows, put_scaled, rows_tile
 from .vmath import exp
 
 QUERIES = 4 * MR  # whose weights stand in the cache during the backward pass
@@ -86,25 +87,25 @@ def _attend(q, k, v, mask, causal, scale, low, high, y, norms):
     S, D, NR = k.shape[0], v.shape[1], strip(q)
     turned, values = _turned(k), _padded(v)
     shares, tile = np.empty((MR, len(turned) * NR), q.dtype), np.empty(MR * NR, q.dtype)
-    top, lanes, wide = np.empty(MR, q.dtype), np.empty(NR, q.dtype), values.shape[1]
+    top, wide = np.empty(MR, q.dtype), values.shape[1]
     for row in range(low, high, MR):
         n = min(MR, high - row)
         seen = min(S, row + n) if causal else S
         _scores(q, row, n, turned, mask, causal, scale, S, seen, tile, shares, 0)
         for r in range(n):
-            line = shares[r, : (seen + NR - 1) // NR * NR]
-            most = _most(line, lanes)
+            strips, line = (seen + NR - 1) // NR, address(shares, r * shares.shape[1])
+            most = line_most(strips, line)
             if most == -np.inf and (causal or len(mask)):  # sees nothing
                 most = 0
-            total = _exp(line, most, lanes)
+            _exp(shares[r, : strips * NR], most, q.dtype.type(1))
+            total = line_total(strips, line)
             top[r] = 1 / total if total != 0 or not (causal or len(mask)) else 0
             norms[row + r, 0] = most if total != 0 else np.inf
             norms[row + r, 1] = 1 / total if total != 0 else 0
         for d in range(0, D, NR):
             rows_tile(n, seen, address(shares, 0), shares.shape[1], address(values, d), wide, address(tile, 0))
             for r in range(n):
-                for l in range(NR):
-                    tile[r * NR + l] *= top[r]
+                put_scaled(address(tile, r * NR), address(tile, r * NR), top[r])
             put_rows(y, row * D + d, D, tile, 0, NR, n, columns(y, min(NR, D - d)))
 
 
@@ -121,7 +122,7 @@ def _head_back(q, k, v, mask, causal, scale, norms, g, dq, dk, dv):
     k_turned, v_turned, queries, keys, gs = _turned(k), _turned(v), _padded(q), _padded(k), _padded(g)
     step = len(k_turned) * NR
     p, ds = np.empty((QUERIES, step), q.dtype), np.empty((QUERIES, step), q.dtype)
-    tile, lanes, none = np.empty(MR * NR, q.dtype), np.empty(NR, q.dtype), np.zeros((0, 0), q.dtype)
+    tile, none = np.empty(MR * NR, q.dtype), np.zeros((0, 0), q.dtype)
     dk[:], dv[:] = 0, 0
     for first in range(0, L, QUERIES):
         last = min(L, first + QUERIES)
@@ -130,12 +131,10 @@ def _head_back(q, k, v, mask, causal, scale, norms, g, dq, dk, dv):
         for row in range(first, last, MR):
             n = min(MR, last - row)
             _scores(q, row, n, k_turned, mask, causal, scale, S, seen, tile, p, row - first)
-            _scores(g, row, n, v_turned, none, False, q.dtype.type(1), S, seen, tile, ds, row - first)
+            _scores(g, row, n, v_turned, none, False, q.dtype.type(1), step, seen, tile, ds, row - first)
             for r in range(row - first, row - first + n):
-                _exp(p[r, :width], norms[first + r, 0], lanes)
-                for l in range(width):
-                    p[r, l] *= norms[first + r, 1]
-                _softmax_back(p[r, :seen], ds[r, :seen], scale, lanes)
+                _exp(p[r, :width], norms[first + r, 0], norms[first + r, 1])
+                _softmax_back(p[r, :width], ds[r, :width], scale)
             for e in range(0, E, NR):
                 a, b = address(ds, (row - first) * step), address(keys, e)
                 rows_tile(n, seen, a, step, b, keys.shape[1], address(tile, 0))
@@ -163,79 +162,43 @@ def _scores(q, row, n, turned, mask, causal, scale, S, seen, tile, out, to):
     for j in range(0, seen, NR):
         rows_tile(n, E, address(q, row * E), E, address(turned, j * E), NR, address(tile, 0))
         for r in range(n):
-            line, scores = out[to + r, j : j + NR], tile[r * NR : (r + 1) * NR]
-            for l in range(NR):
-                line[l] = scores[l] * scale
-            if len(mask):
-                more = mask[row + r, j : min(j + NR, S)]
+            put_scaled(address(out, (to + r) * out.shape[1] + j), address(tile, r * NR), scale)
+        if len(mask):
+            for r in range(n):
+                line, more = out[to + r, j : j + NR], mask[row + r, j : min(j + NR, S)]
                 for l in range(len(more)):
                     line[l] = -np.inf if more[l] == -np.inf else line[l] + more[l]
-            for l in range(min(S, row + r + 1 if causal else S) - j, NR):
-                if l >= 0:
+        if j + NR > min(S, row + 1 if causal else S):  # some of the columns are not seen
+            for r in range(n):
+                line = out[to + r, j : j + NR]
+                for l in range(max(0, min(S, row + r + 1 if causal else S) - j), NR):
                     line[l] = -np.inf
 
 
 @jit(apart=True)
-def _most(line, lanes):
-    """The largest number (whatever NaN does, the exponentials will show it)."""
-    NR = len(lanes)
-    for l in range(NR):
-        lanes[l] = line[l]
-    for j in range(NR, len(line), NR):
-        part = line[j : j + NR]
-        for l in range(NR):
-            lanes[l] = part[l] if part[l] > lanes[l] else lanes[l]
-    most = lanes[0]
-    for l in range(NR):
-        most = max(most, lanes[l])
-    return most
-
-
-@jit(apart=True)
-def _exp(line, most, lanes):
-    """exp(line - most) in place -> its sum, in an order that the number of lanes sets."""
+def _exp(line, most, factor):
+    """factor * exp(line - most), in place."""
     for k in range(len(line)):
-        line[k] = exp(line[k] - most)
-    NR = len(lanes)
-    lanes[:] = 0
-    for j in range(0, len(line), NR):
-        part = line[j : j + NR]
-        for l in range(NR):
-            lanes[l] += part[l]
-    return _total(lanes)
+        line[k] = factor * exp(line[k] - most)
 
 
 @jit(apart=True)
-def _softmax_back(p, d, scale, lanes):
+def _softmax_back(p, d, scale):
     """d = scale * p * (d - sum(p * d)), in place."""
-    NR = len(lanes)
-    lanes[:] = 0
-    for j in range(0, len(p), NR):
-        a, b = p[j : j + NR], d[j : j + NR]
-        for l in range(len(a)):
-            lanes[l] += a[l] * b[l]
-    total = _total(lanes)
+    total = line_dot(len(p) // strip(p), address(p, 0), address(d, 0))
     for k in range(len(p)):
         d[k] = scale * p[k] * (d[k] - total)
-
-
-@jit
-def _total(lanes):
-    total = lanes[0]
-    for l in range(1, len(lanes)):
-        total += lanes[l]
-    return total
 
 
 @jit(apart=True)
 def _turned(x):
     """x (n, E) -> (strips, E, NR): the columns of strips are rows of x, or zeros."""
     (n, E), NR = x.shape, strip(x)
-    out = np.zeros(((n + NR - 1) // NR, E, NR), x.dtype)
-    for i in range(n):
-        line, to = x[i], out[i // NR]
-        for e in range(E):
-            to[e, i % NR] = line[e]
+    out = np.empty(((n + NR - 1) // NR, E, NR), x.dtype)
+    for i in range(0, n, NR):
+        turn(x.reshape(-1), i * E, E, E, min(NR, n - i), out.reshape(-1), i * E, NR)
+    if n % NR:
+        out[-1, :, n % NR :] = 0
     return out
 
 

@@ -17,8 +17,8 @@ from numba import prange
 from .arrays import FLOATS, empty, plain
 from .gemm import pack, product, products
 from .jit import jit
-from .microkernel import MR, STRIP_BYTES, VECTOR_BYTES, address, strip
-from .tiles import add_rows, columns, put_rows, rows_tile
+from .microkernel import MR, STRIP_BYTES, VECTOR_BYTES, address
+from .tiles import add_rows, columns, fetch_rows, put_rows, rows_tile
 from .vmath import sigmoid, tanh
 
 TANH, RELU, GRU, LSTM = range(4)
@@ -127,7 +127,7 @@ def _left(N, width, dtype):
 
 
 def _order(sizes, backwards):
-    """(T + 1, 2): first row and number of rows of each step, in the order of the steps; no rows at the end."""
+    """(T + 1, 2): first row and number of rows of each step, in the order of the steps; then no rows."""
     starts = np.cumsum([0, *sizes[:-1]])
     steps = np.stack([starts, sizes], 1)
     return np.concatenate([steps[::-1] if backwards else steps, [[0, 0]]])
@@ -154,7 +154,16 @@ def _units(kind, now, after, u, strips, inner, acts, before, extra, y, last, las
         n = min(MR, now[1] - low)
         at = (now[0] + low) * H + begin  # of these rows and units, in all matrices but acts
         to = (now[0] + low) * G + begin
+        stay = max(0, min(n, after[1] - low))
+        on, end = (after[0] + low) * H + begin, (low + stay) * H + begin
+        fetch_rows(y, at, H, n)
+        fetch_rows(before, on, H, stay)
+        if kind >= GRU:
+            fetch_rows(extra, at, H, n)
+        if kind == LSTM:
+            fetch_rows(extra, on, H, stay)
         for q in range(gates):
+            fetch_rows(acts, to + q * H, G, n)
             b = address(strips, (q * U + u) * H * NR)
             rows_tile(n, H, address(left, low * wide), wide, b, NR, address(tiles, q * size))
             if q < 2 or kind != GRU:
@@ -174,8 +183,6 @@ def _units(kind, now, after, u, strips, inner, acts, before, extra, y, last, las
             put_rows(acts, to + q * H, G, tiles, q * size, NR, n, masks)
         put_rows(y, at, H, tiles, 5 * size, NR, n, masks)
         # the state goes on to the next step, that of the sequences that end here to the last
-        stay = max(0, min(n, after[1] - low))
-        on, end = (after[0] + low) * H + begin, (low + stay) * H + begin
         put_rows(before, on, H, tiles, 5 * size, NR, stay, masks)
         put_rows(state, low * wide + begin, wide, tiles, 5 * size, NR, stay, masks)
         put_rows(last, end, H, tiles, 5 * size + stay * NR, NR, n - stay, masks)
@@ -235,34 +242,28 @@ def _sigmoid(a, n):
 def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left):
     for t in range(len(order) - 1, -1, -1):  # the state before the first step comes last: t - 1 is none then
         for u in prange(len(strips)):
-            _carry(order[t], u, strips, left[t % 2], dh)
-            if t:
-                to = left[(t + 1) % 2]
-                _units_back(kind, order[t - 1], u, acts, before, extra, gy, dh, dc, dx, du, bias, inner, to)
+            steps, lefts = (order[t], order[t - 1]), (left[t % 2], left[(t + 1) % 2])
+            _units_back(kind, steps, u, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, lefts)
 
 
 @jit(apart=True)
-def _carry(step, u, strips, left, dh):
-    """Add to the gradient of NR units of h what the gates of the step give."""
-    (_, K, NR), H, wide = strips.shape, dh.shape[1], left.shape[1]
-    masks, tile = columns(dh, min(NR, H - u * NR)), np.empty(MR * NR, dh.dtype)
-    for low in range(0, step[1], MR):
-        n = min(MR, step[1] - low)
-        a, b = address(left, low * wide), address(strips, u * K * NR)
-        rows_tile(n, K, a, wide, b, NR, address(tile, 0))
-        add_rows(dh, low * H + u * NR, H, tile, 0, NR, n, masks)
-
-
-@jit(apart=True)
-def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left):
-    """The gradients of the gates of NR units, from that of their state."""
-    H, G, NR, wide = dh.shape[1], acts.shape[1], strip(dh), left.shape[1]
-    gates, begin, size = G // H, u * NR, MR * NR
+def _units_back(kind, steps, u, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, lefts):
+    """The gradients of NR units' state, to which the gates of the step after it add, and of the gates before it."""
+    (after, now), (left, next_left), (_, G, NR), H = steps, lefts, strips.shape, dh.shape[1]
+    gates, begin, size, wide = G // H, u * NR, MR * NR, left.shape[1]
     masks, tiles = columns(dh, min(NR, H - begin)), np.zeros((TILES, size), dh.dtype)
-    for low in range(0, step[1], MR):
-        n = min(MR, step[1] - low)
-        at, state = (step[0] + low) * H + begin, low * H + begin
-        to = (step[0] + low) * G + begin
+    for low in range(0, max(after[1], now[1]), MR):
+        at, state, grads = (now[0] + low) * H + begin, low * H + begin, low * wide + begin
+        to, n = (now[0] + low) * G + begin, min(MR, now[1] - low)
+        for q in range(gates):
+            fetch_rows(acts, to + q * H, G, n)
+            fetch_rows(dx, to + q * H, G, n)
+        fetch_rows(gy, at, H, n)
+        fetch_rows(extra, at, H, n)
+        came = min(MR, after[1] - low)
+        if came > 0:
+            rows_tile(came, G, address(left, low * wide), wide, address(strips, u * G * NR), NR, address(tiles, 0))
+            add_rows(dh, state, H, tiles, 0, NR, came, masks)
         for q in range(gates):
             put_rows(tiles, q * size, NR, acts, to + q * H, G, n, masks)
         put_rows(tiles, 5 * size, NR, dh, state, H, n, masks)
@@ -277,7 +278,7 @@ def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, in
             put_rows(tiles, 4 * size, NR, before, at, H, n, masks)
             _gru_back(tiles, n * NR)
             put_rows(du, to + 2 * H, G, tiles, 3 * size, NR, n, masks)
-            put_rows(left, low * wide + 2 * H + begin, wide, tiles, 3 * size, NR, n, masks)
+            put_rows(next_left, grads + 2 * H, wide, tiles, 3 * size, NR, n, masks)
             add_rows(inner, begin, 0, tiles, 3 * size, NR, n, masks)
         else:
             _rnn_back(kind, tiles, n * NR)
@@ -285,7 +286,7 @@ def _units_back(kind, step, u, acts, before, extra, gy, dh, dc, dx, du, bias, in
             put_rows(dx, to + q * H, G, tiles, q * size, NR, n, masks)
             add_rows(bias, q * H + begin, 0, tiles, q * size, NR, n, masks)
             if q < 2 or kind != GRU:
-                put_rows(left, low * wide + q * H + begin, wide, tiles, q * size, NR, n, masks)
+                put_rows(next_left, grads + q * H, wide, tiles, q * size, NR, n, masks)
             if kind == GRU and q < 2:
                 put_rows(du, to + q * H, G, tiles, q * size, NR, n, masks)
         put_rows(dh, state, H, tiles, 5 * size, NR, n, masks)

@@ -3,6 +3,7 @@
 The tile of microkernel.py always computes MR rows, of packed operands; here only those that are asked for.
 """
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
@@ -52,6 +53,81 @@ def _tile(in_rows):
 # a are step_a apart, those of b step_b
 rows_tile = intrinsic(_tile(in_rows=True))
 columns_tile = intrinsic(_tile(in_rows=False))
+
+
+def _over_line(combine, lines=1):
+    """An intrinsic (strips, line, ...) -> one number: the strips' columns combined, then half with half of them."""
+
+    def codegen(context, builder, sig, args):
+        v = _Vectors(context, builder, sig.args[1])
+        parts = [cgutils.alloca_once(builder, v.type) for _ in range(NV)]
+
+        def loads(at):
+            return [[v.load(x, builder.add(at, _n(j * v.lanes))) for x in args[1:]] for j in range(NV)]
+
+        for slot, first in zip(parts, loads(_n(0))):
+            builder.store(combine(v, None, *first), slot)
+        with cgutils.for_range(builder, args[0], start=_n(1)) as loop:
+            for slot, values in zip(parts, loads(builder.mul(loop.index, _n(NV * v.lanes)))):
+                builder.store(combine(v, builder.load(slot), *values), slot)
+        one = ir.Constant(v.type, [1.0] * v.lanes)
+        left, width = combine(v, builder.load(parts[0]), *[builder.load(parts[1]), one][:lines]), v.lanes
+        while width > 1:
+            width //= 2
+            order = ir.Constant(ir.VectorType(ir.IntType(32), v.lanes), [(i + width) % v.lanes for i in range(v.lanes)])
+            left = combine(v, left, *[builder.shuffle_vector(left, left, order), one][:lines])
+        return builder.extract_element(left, ir.IntType(32)(0))
+
+    if lines == 1:
+        return intrinsic(lambda typingctx, strips, x: (x.dtype(types.intp, x), codegen))
+    return intrinsic(lambda typingctx, strips, x, y: (x.dtype(types.intp, x, y), codegen))
+
+
+def _larger(v, most, x):
+    return x if most is None else v.b.select(v.b.fcmp_ordered(">", x, most), x, most)
+
+
+# of a line of one strip or more: the sum, the largest number (where there is NaN, anything), the product with another
+line_total = _over_line(lambda v, total, x: x if total is None else v.b.fadd(total, x))
+line_most = _over_line(_larger)
+line_dot = _over_line(lambda v, total, x, y: v.b.fmul(x, y) if total is None else v.multiply_add(x, y, total), 2)
+
+
+@intrinsic
+def put_scaled(typingctx, to, x, factor):
+    """to[NR] = factor * x[NR]."""
+
+    def codegen(context, builder, sig, args):
+        v, scale = _Vectors(context, builder, sig.args[0]), cgutils.alloca_once_value(builder, args[2])
+        for j in range(NV):
+            at = _n(j * v.lanes)
+            v.store(builder.fmul(v.load(args[1], at), v.broadcast(scale, _n(0))), args[0], at)
+        return context.get_dummy_value()
+
+    return types.void(to, x, x.dtype), codegen
+
+
+@intrinsic
+def _fetch(typingctx, pointer):
+    """Ask for the line of memory at `pointer`, soon to be read or written: nothing waits for it, nor need it exist."""
+
+    def codegen(context, builder, sig, args):
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, *[ir.IntType(32)] * 3])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(fetch, [builder.bitcast(args[0], byte), *(ir.IntType(32)(n) for n in (1, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(pointer), codegen
+
+
+@jit(apart=True)
+def fetch_rows(x, start, step, n):
+    """Have n rows of a strip brought to the cache while something else is computed."""
+    VL = lanes(x)
+    for r in range(n):
+        for v in range(NV):
+            _fetch(address(x, start + r * step + v * VL))
 
 
 @register_jitable
