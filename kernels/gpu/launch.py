@@ -28,7 +28,7 @@ class Backend(NamedTuple):
     xp: Any  # the array library
     empty: Callable  # (shape, dtype) -> array
     raw_module: Callable  # as cupy.RawModule
-    unwrap: Callable  # an array -> what its kernels take
+    unwrap: Callable  # an array, or None for a null pointer -> what its kernels take
     address: Callable  # an array -> its address
     synchronize: Callable
     resident: Callable = lambda kernel, threads, shared: 132  # blocks that run at once: an H200's, one on each
@@ -51,7 +51,7 @@ def _cupy():
     import cupy
 
     return Backend(
-        "cuda", cupy, cupy.empty, cupy.RawModule, lambda a: a, lambda a: a.data.ptr,
+        "cuda", cupy, cupy.empty, cupy.RawModule, lambda a: np.uint64(0) if a is None else a, lambda a: a.data.ptr,
         lambda: cupy.cuda.get_current_stream().synchronize(), _resident,
     )  # fmt: skip
 
@@ -132,7 +132,7 @@ def _checked(instance, parameter, a, backend):
     if not array:
         return _number(instance, name, np.dtype(code), a)
     if a is None:
-        return None
+        return backend.unwrap(None)
     if not hasattr(a, "dtype") or backend_of(a) is not backend:
         raise LaunchError(f"{instance}: {name} must be an array of the same device, got {type(a).__name__}")
     if f"{a.dtype.kind}{a.dtype.itemsize}" != code:

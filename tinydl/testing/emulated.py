@@ -21,7 +21,7 @@ EMULATED = Backend(
     xp=strict.Library(),
     empty=lambda shape, dtype: strict.ndarray(_poisoned(shape, dtype)),
     raw_module=cudaemu.RawModule,
-    unwrap=lambda a: a._host,
+    unwrap=lambda a: None if a is None else a._host,
     address=lambda a: a._host.ctypes.data,
     synchronize=lambda: None,
 )
