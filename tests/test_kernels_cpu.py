@@ -161,6 +161,24 @@ def test_larger_convolution_equals_torch():
         np.testing.assert_allclose(got, want, rtol=0, atol=3e-6 * abs(want).max())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_meet_no_zeros_outside_of_the_image(value):
+    """Either only what truly reads such a weight is not finite, or the kernel leaves it to the body."""
+    declined = []
+    for stride, channels in ((1, 3), (2, 3), (2, 80), (3, 80)):
+        window = Window((3, 3), (stride, stride), (1, 1), (1, 1), 1, (4 * stride + 1, 4 * stride + 1))
+        u, w = np.ones((8, 2, *window.out)), np.ones((2, channels, 3, 3))
+        w[1, -1, 0, 0] = value
+        x = cpu.load("conv_transpose")(u, w, None, window)
+        declined.append(x is NotImplemented)
+        if x is not NotImplemented:
+            bad = np.zeros(window.image, bool)
+            for _, t, i in taps(window):
+                bad[i] |= t == (0, 0)
+            assert (np.isfinite(x[:, -1]) == ~bad).all() and np.isfinite(x[:, :-1]).all()
+    assert declined[2:] == [True, False]
+
+
 def test_convolution_of_other_layouts():
     window = Window((3,), (1,), (1,), (1,), 1, (6,))
     rng = np.random.default_rng(0)

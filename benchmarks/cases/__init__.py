@@ -36,10 +36,11 @@ def cases(family: str, at_most: float, **rows: dict):
     return declare
 
 
-def forward_and_gradients(lib, function, x, *weights):
+def forward_and_gradients(lib, function, x, *weights, multiplications=0):
     """The step `function(x, *weights)` and the gradients of x (if of floats) and all weights, of a fixed cotangent.
 
-    It carries as `bytes` what it must move at least, each operand, result and gradient once.
+    It carries as `bytes` what it must move at least, each operand, result and gradient once; and as `flops`, where
+    the forward's multiplications are told, twice as many for it and for each of two gradients.
     """
     tensors = [t.requires_grad_() for t in (x, *weights) if t.is_floating_point()]
     with lib.no_grad():
@@ -57,6 +58,8 @@ def forward_and_gradients(lib, function, x, *weights):
 
     step.between = between
     step.bytes = 4 * (2 * g.numel() + sum(t.numel() * (2 if t.is_floating_point() else 1) for t in (x, *weights)))
+    if multiplications:
+        step.flops = 6 * multiplications
     return step
 
 

@@ -1,5 +1,7 @@
 """Convolutions, transposed convolutions and linear layers."""
 
+from math import prod
+
 from . import cases, forward_and_gradients
 
 
@@ -9,7 +11,13 @@ def _convolution(lib, n, c, out, image, size, transposed=False, **how):
     function = getattr(lib.nn.functional, f"conv{'_transpose' * transposed}{len(image)}d")
     pair = (c, out) if transposed else (out, c // how.get("groups", 1))
     x, w, b = lib.randn(n, c, *image), lib.randn(*pair, *size) * 0.05, lib.randn(out)
-    return forward_and_gradients(lib, lambda x, w, b: function(x, w, b, **how), x, w, b)
+    with lib.no_grad():
+        pixels = image if transposed else function(x[:1], w, b, **how).shape[2:]
+
+    def convolve(x, w, b):
+        return function(x, w, b, **how)
+
+    return forward_and_gradients(lib, convolve, x, w, b, multiplications=n * prod(pixels) * w.numel())
 
 
 @cases(
@@ -61,4 +69,4 @@ def conv_transpose(lib, **case):
 )  # fmt: skip
 def linear(lib, n, d, out):
     x, w, b = lib.randn(n, d), lib.randn(out, d) * 0.05, lib.randn(out)
-    return forward_and_gradients(lib, lib.nn.functional.linear, x, w, b)
+    return forward_and_gradients(lib, lib.nn.functional.linear, x, w, b, multiplications=n * d * out)

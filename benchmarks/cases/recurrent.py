@@ -12,7 +12,11 @@ SHAPES = {
 
 def layer(lib, kind, T, N, D, H, **options):
     rnn = getattr(lib.nn, kind)(D, H, **options)
-    return forward_and_gradients(lib, lambda x, *weights: rnn(x)[0], lib.randn(T, N, D), *rnn.parameters())
+    multiplications = T * N * sum(p.numel() for p in rnn.parameters() if p.ndim == 2)
+    x = lib.randn(T, N, D)
+    return forward_and_gradients(
+        lib, lambda x, *weights: rnn(x)[0], x, *rnn.parameters(), multiplications=multiplications
+    )
 
 
 @cases("recurrent", 0.85, **SHAPES)

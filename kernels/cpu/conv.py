@@ -62,21 +62,28 @@ def conv(x, w, b, window):
 
 @_after(flat, winograd, direct)
 def conv_transpose(u, w, b, window):
-    """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x."""
+    """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x.
+
+    Declines weights with NaN or infinity where they would meet the zeros that stand outside of u.
+    """
     if not _served(u, w, *[b] * (b is not None)):
         return NotImplemented
     Cg, groups, T = w.shape[1], window.groups, prod(window.size)
     meet = len(u) >= JOBS // 2 and _few(Cg, T, len(w) // groups)
     parts, covered = phases(window, u.itemsize, meet) if u.size and w.size else ((), False)
+    if any(taps is not None for taps, *_ in parts) and not np.isfinite(w.sum()):
+        return NotImplemented
     n, stride = columns_of(window)
     x = empty((len(u), Cg * groups, prod(window.image[:-1]) * -(-n // stride) * stride), u.dtype)
     if not covered:
         x[...] = 0 if b is None else b[:, None]
-    u = _flat(u)
+    u, w = _flat(u), plain(w).reshape(len(w), Cg, T)
     for taps, into, own in parts:
-        # a row of the product is a channel, or where taps is None, a channel and a tap
-        rows, step, taps = (Cg, T, taps) if taps is not None else (Cg * T, 1, (0,))
-        multiply(u, panels(plain(w), groups, rows, step, taps), groups * rows, b, into, own, x, meet)
+        if taps is None:  # a row of the product is a tap and a channel: those that add to the same place are far apart
+            operand = panels(plain(w.swapaxes(1, 2)), groups, Cg * T, 1, (0,))
+        else:
+            operand = panels(w, groups, Cg, T, taps)
+        multiply(u, operand, Cg * groups, b, into, own, x, meet)
     return ungroup(x, window).reshape(*x.shape[:2], *window.image)
 
 
@@ -107,14 +114,14 @@ def _flat(x):
     return plain(x).reshape(*x.shape[:2], prod(x.shape[2:]))
 
 
-def multiply(x, operand, rows, b, into, own, y, meet=False):
-    """y = operand times x under the taps `into`, plus b: at the pixels `own`; `rows` of all groups.
+def multiply(x, operand, outputs, b, into, own, y, meet=False):
+    """y = operand times x under the taps `into`, plus b: at the pixels `own`.
 
     meet: pixels may be the same for several taps, and the product is added to what y holds: a job has whole images.
     """
     groups, blocks, K, _ = operand.shape
     T, pixels = into[0].shape
-    channels = K // T
+    channels, rows = K // T, outputs // groups * len(own[0])
     chunk = -(-channels // -(-channels // max(1, DEPTH // T)))
     strips = -(-len(x) * pixels * x.itemsize // STRIP_BYTES)
     most = max(1, min(8, PACKED // (chunk * T * STRIP_BYTES), -(-strips * groups // JOBS)))
@@ -122,12 +129,12 @@ def multiply(x, operand, rows, b, into, own, y, meet=False):
     span = -(-len(x) // JOBS) * pixels if meet else most * NV * VL
     shares = 1 if meet else max(1, min(JOBS // (2 * groups * -(-strips // most)), blocks))
     # after the biases, zeros: what tiles begin with that are added
-    bias = np.zeros((groups + 1, rows // groups + MR), x.dtype)
+    bias = np.zeros((groups + 1, rows + MR), x.dtype)
     if b is not None and not meet:
-        bias[:groups, : rows // groups] = b.repeat(rows // len(b)).reshape(groups, -1)
+        bias[:groups, :rows] = np.tile(b.reshape(groups, -1), len(own[0]))
     packed = empty((thread_limit(), (most * chunk * T + MR) * VL * NV), x.dtype)
     plans = empty((thread_limit(), most * (T + len(own[0])) * NV, LANES + VL), np.int64)
-    _multiply(x, operand, starts(rows // groups), bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
+    _multiply(x, operand, starts(rows), bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
 
 
 @jit(parallel=True)
@@ -153,7 +160,8 @@ def _job(x, panels, begins, bias, taps, runs, own_taps, own_runs, y, where, pack
     groups, blocks, K, width = panels.shape
     Cg, O, plane = C // groups, y.shape[1], y.shape[2]
     into, own = plan[: strips * T * NV], plan[strips * T * NV :]
-    tile, channel = len(packed) - MR * NR, g * begins[blocks] // To
+    tile, channels = len(packed) - MR * NR, begins[blocks] // To
+    start = g * channels * plane
     for first in range(begin, end, strips * NR):
         used = min(strips, (end - first + NR - 1) // NR)
         locate(taps, runs, C * I, first, used, end, into)
@@ -170,4 +178,4 @@ def _job(x, panels, begins, bias, taps, runs, own_taps, own_runs, y, where, pack
                         panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
                     else:
                         low_panel_tile(depth, a, address(packed, s * depth * NR), b, address(packed, tile))
-                    unpack(packed, tile, r, height, channel, plane, To, s, own, meet or c > 0, y)
+                    unpack(packed, tile, r, height, channels, To, start, plane, s, own, meet or c > 0, y)

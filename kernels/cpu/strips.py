@@ -17,9 +17,9 @@ from numba import prange
 from ..window import taps
 from .arrays import empty
 from .jit import jit
-from .microkernel import NV, STRIP_BYTES, add_masked, address, copy_masked, lanes, put_masked, strip
+from .microkernel import NV, STRIP_BYTES, address, lanes, strip
+from .moves import RUNS, add_runs, gather_runs, scatter_runs
 
-RUNS = 3  # a vector of pixels that crosses two row ends of its image
 LANES = 2 * RUNS  # where the positions begin in a row of a plan
 TOGETHER = 8
 
@@ -184,9 +184,13 @@ def locate(positions, runs, image_step, first, strips, total, plan):
                     row[r], row[r + 1] = runs[t, p, r], runs[t, p, r + 1] + n * image_step
                 if row[0] >= 0:
                     continue
+            i, image = p, n * image_step
             for l in range(VL):
-                i = positions[t, (q + l) % P] if q + l < total else -1
-                row[LANES + l] = i + (q + l) // P * image_step if i >= 0 else -1
+                if i == P:
+                    i, image = 0, image + image_step
+                at = positions[t, i] if q + l < total else -1
+                row[LANES + l] = at + image if at >= 0 else -1
+                i += 1
             split(row)
 
 
@@ -203,14 +207,7 @@ def pack(x, start, plane_step, channels, T, strips, plan, out):
                 row = plan[s * T * NV + k]
                 to, plane = (s * channels + c) * T * NR + k * VL, start + c * plane_step
                 if row[0] >= 0:
-                    for i in range(many):
-                        source = plane + i * plane_step + row[1]
-                        copy_masked(address(out, to + i * T * NR), address(x, source), row[0])
-                    for r in range(2, LANES, 2):
-                        if row[r]:
-                            for i in range(many):
-                                source = plane + i * plane_step + row[r + 1]
-                                put_masked(address(out, to + i * T * NR), address(x, source), row[r])
+                    gather_runs(address(out, to), T * NR, address(x, plane), plane_step, many, address(row, 0))
                 else:
                     for i in range(many):
                         for l in range(VL):
@@ -219,26 +216,25 @@ def pack(x, start, plane_step, channels, T, strips, plan, out):
 
 
 @jit(apart=True)
-def unpack(tiles, at, first, rows, channel, plane_step, T, s, plan, add, y):
-    """Put the rows of the tile (rows, NR) at tiles[at..], numbers first.. of (channel, tap), to the pixels; or add."""
+def unpack(tiles, at, first, rows, channels, T, start, plane_step, s, plan, add, y):
+    """Put the rows of the tile (rows, NR) at tiles[at..], numbers first.. of (tap, channel), to the pixels; or add."""
     VL, NR = lanes(y), strip(y)
     flat = y.reshape(-1)
-    for i in range(rows):
-        c, t = (first + i) // T, (first + i) % T
-        plane = (channel + c) * plane_step
-        for j in range(NV):
-            row = plan[(s * T + t) * NV + j]
+    # neighbouring rows belong to different planes: what is added to one plane is not waited for by the next row
+    for j in range(NV):
+        t, c = first // channels, first % channels
+        for i in range(rows):
+            row, plane = plan[(s * T + t) * NV + j], start + c * plane_step
             source = at + i * NR + j * VL
-            if row[0] >= 0:
-                for r in range(0, LANES, 2):
-                    if row[r] == 0:
-                        break
-                    if add:
-                        add_masked(address(y, plane + row[r + 1]), address(tiles, source), row[r])
-                    else:
-                        put_masked(address(y, plane + row[r + 1]), address(tiles, source), row[r])
-            else:
+            if row[0] < 0:
                 for l in range(VL):
                     k = row[LANES + l]
                     if k >= 0:
                         flat[plane + k] = flat[plane + k] + tiles[source + l] if add else tiles[source + l]
+            elif add:
+                add_runs(address(y, plane), address(tiles, source), address(row, 0))
+            else:
+                scatter_runs(address(y, plane), address(tiles, source), address(row, 0))
+            c += 1
+            if c == channels:
+                t, c = t + 1, 0
