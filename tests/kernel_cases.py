@@ -3,12 +3,15 @@
 CASES[name]   [Sample, ...]
 """
 
+from math import prod
+
 import numpy as np
 from samples import SAMPLES
 from samples.make import Sample, integers, normal, positive
 from samples_conv_pool import window
 
 from tinydl.kernels import cpu
+from tinydl.ops.window import Bins
 from tinydl.optim.update import UPDATES
 
 # (window, N, C, O)
@@ -98,7 +101,7 @@ for n, args in {"silu": (), "mish": (), "gelu": ("tanh",)}.items():
 
 def normalisations():
     """Sizes that leave remainders, planes of one number, and none of weight and bias."""
-    for shape, w in (((3, 10, 7, 3), normal(10)), ((67, 10), None)):
+    for shape, w in (((3, 10, 7, 3), normal(10)), ((67, 46), None)):
         C, x, g, both = shape[1], normal(*shape), normal(*shape), (True, True, True)
         groups = shape[0] * 2
         yield "batch_norm", Sample(x, w, w, 1e-5)
@@ -123,6 +126,33 @@ def normalisations():
 
 
 for name, sample in normalisations():
+    CASES[name].append(sample)
+
+
+def pools():
+    """Rows longer than a vector, in phases that leave remainders; bins of unequal sizes; one window of all."""
+    regular = window((5, 37), (3, 3), stride=2, padding=1), window((4, 41), (2, 5), stride=3, padding=1)
+    for w in (*regular, Bins((9, 37), (4, 7)), Bins((6, 40), (3, 4)), Bins((9, 37), (1, 1))):
+        x, g, places = normal(3, 11, *w.image), normal(3, 11, *w.out), integers(prod(w.image), 3, 11, *w.out)
+        counts = tuple(tuple(map(len, w.spans(d))) for d in range(2))
+        yield from ((name, Sample(x, window=w)) for name in ("max_pool", "max_pool_winners"))
+        yield "avg_pool", Sample(x, window=w, counts=counts)
+        yield "avg_pool_spread", Sample(g, window=w, counts=counts)
+        yield "max_pool_gather", Sample(x, places)
+        yield "max_pool_scatter", Sample(g, places, image=w.image)
+        yield "max_unpool", Sample(g, places, plane=w.image)
+
+
+def classes():
+    """Short rows, several jobs of them."""
+    x = normal(1501, 7)
+    for name in ("softmax", "log_softmax"):
+        yield name, Sample(x, dim=-1)
+        yield f"{name}_slope", Sample(x, positive(1501, 7), dim=1)
+    yield "cross_entropy", Sample(x, integers(7, 1501), None, 5, "mean", 0.0)
+
+
+for name, sample in (*pools(), *classes()):
     CASES[name].append(sample)
 
 for kind, shape in (("mean", ()), ("sum", ()), ("none", (33,))):
