@@ -183,8 +183,9 @@ def dbn(s, images, device):
     step = train.greedy_dbn(model, lr=s["lr"])
     optimizers = [layer.optimizer for layer in step.steps]
 
-    def draw(n, columns):
-        return model.sample(rand(n, images.pixels, device=device), 200).reshape(n, *images.shape)
+    def draw(n, columns):  # dreams that begin with images: from noise, a model that mixes slowly sees few kinds
+        x = images.held_out[arange(n) % len(images.held_out)].to(device)
+        return model.sample(x.flatten(1), 200).reshape(n, *images.shape)
 
     return Job(step, draw, callbacks=(layer_by_layer(s, 2), train.RaiseMomentum(*optimizers)))
 
@@ -233,28 +234,28 @@ def game(
 
 GAN = {"few": (150, 50, 5e-4), "many": (20, 64, 2e-4)}
 WGAN = {"few": (400, 50, 5e-4), "many": (40, 64, 2e-4)}
-AE = {"shown": True}
+SHOWN = {"shown": True}
 
 RECIPES: dict[str, Recipe] = {
     "lenet": Recipe("a convolutional classifier (LeCun et al. 1998)", lenet, (25, 64, 3e-3), (6, 64, 2e-3)),
-    "autoencoder": Recipe("a small code from which the image is made again", reconstructs(plain), **AE),
+    "autoencoder": Recipe("a small code from which the image is made again", reconstructs(plain), **SHOWN),
     "denoising-ae": Recipe(
         "removes noise (Vincent et al. 2010)",
-        reconstructs(lambda images: Autoencoder(images.pixels, 400), train.GaussianNoise(0.4)), **AE,
+        reconstructs(lambda images: Autoencoder(images.pixels, 400), train.GaussianNoise(0.4)), **SHOWN,
     ),
     "sparse-ae": Recipe(
         "few units of the code are on (Ng 2011)",
-        reconstructs(with_sigmoid_code, penalty=lambda: train.Sparse(0.05, 1.0)), **AE,
+        reconstructs(with_sigmoid_code, penalty=lambda: train.Sparse(0.05, 1.0)), **SHOWN,
     ),
     "contractive-ae": Recipe(
         "a code that changes little with the image (Rifai et al. 2011)",
-        reconstructs(with_sigmoid_code, penalty=lambda: train.Contractive(0.1)), **AE,
+        reconstructs(with_sigmoid_code, penalty=lambda: train.Contractive(0.1)), **SHOWN,
     ),
     "conv-ae": Recipe(
         "convolution and pooling, and back (Masci et al. 2011)",
-        reconstructs(lambda images: ConvAutoencoder(images.shape[0], (16, 8))), **AE,
+        reconstructs(lambda images: ConvAutoencoder(images.shape[0], (16, 8))), **SHOWN,
     ),
-    "stacked-ae": Recipe("autoencoders learned one after another (Vincent et al. 2010)", stacked, **AE),
+    "stacked-ae": Recipe("autoencoders learned one after another (Vincent et al. 2010)", stacked, **SHOWN),
     "vae": Recipe("the variational autoencoder (Kingma and Welling 2014)", vae, (150, 50, 2e-3), (30, 100, 1e-3)),
     "rbm": Recipe(
         "a restricted Boltzmann machine by persistent chains (Tieleman 2008)",
@@ -268,7 +269,9 @@ RECIPES: dict[str, Recipe] = {
         "a machine whose visible units are normal (Hinton 2010)",
         boltzmann(train.PersistentContrastiveDivergence, "gaussian"), (100, 20, 2e-3), (30, 100, 2e-3),
     ),
-    "dbn": Recipe("a deep belief network, layer by layer (Hinton et al. 2006)", dbn, (100, 20, 0.05), (20, 100, 0.1)),
+    "dbn": Recipe(
+        "a deep belief network, layer by layer (Hinton et al. 2006)", dbn, (100, 20, 0.05), (20, 100, 0.1), **SHOWN
+    ),
     "dcgan": Recipe("the convolutional game (Radford et al. 2016)", game("non-saturating"), **GAN),
     "lsgan": Recipe("with least squares (Mao et al. 2017)", game("least-squares"), **GAN),
     "hinge-gan": Recipe("with the hinge loss (Lim and Ye 2017)", game("hinge"), **GAN),
