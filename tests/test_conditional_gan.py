@@ -8,13 +8,14 @@ import os
 import numpy as np
 import pytest
 import scipy.special
+from digit_judge import digits, judge
 
 import tinydl
 from tinydl import metrics, nn, optim
 from tinydl.data import DataLoader, TensorDataset
-from tinydl.data.datasets import MNIST, Digits
+from tinydl.data.datasets import MNIST
 from tinydl.data.datasets.labelled import stratified
-from tinydl.models import DCGANDiscriminator, DCGANGenerator, LeNet
+from tinydl.models import DCGANDiscriminator, DCGANGenerator
 from tinydl.train import (
     Adversarial,
     Checkpoint,
@@ -237,28 +238,8 @@ def test_a_resumed_game_is_bit_equal(tmp_path, kind):
 
 
 # ---------------------------------------------------------------- evidence
-def digits(train=True):
-    """8 x 8 digits in [-1, 1] and their labels."""
-    pytest.importorskip("sklearn")
-    data = Digits(train=train)
-    x, t = next(iter(DataLoader(data, len(data))))
-    return 2 * x - 1, t
-
-
-@pytest.fixture(scope="module")
-def judge():
-    """LeNet that knows digits."""
-    tinydl.manual_seed(100)
-    x, t = digits()
-    lenet = LeNet(8, channels=(16, 32))
-    step = Classify(lenet, optim.Adam(lenet.parameters(), 2e-3))
-    Trainer(step, DataLoader(TensorDataset(x, t), 64, shuffle=True, seed=0)).fit(12)
-    assert evaluate(lenet, DataLoader(TensorDataset(*digits(False)), 360))["accuracy"] > 0.95
-    return lenet.eval()
-
-
 @pytest.mark.parametrize("seed", SEEDS)
-def test_samples_are_what_their_labels_say(seed, judge):
+def test_samples_are_what_their_labels_say(seed):
     tinydl.manual_seed(seed)
     players = DCGANGenerator(8, 16, width=64, num_classes=10), DCGANDiscriminator(8, width=64, num_classes=10)
     adams = (optim.Adam(p.parameters(), 1e-3, betas=(0.5, 0.999)) for p in players)
@@ -266,7 +247,7 @@ def test_samples_are_what_their_labels_say(seed, judge):
     batches = DataLoader(TensorDataset(*digits()), 64, shuffle=True, seed=seed)
     Trainer(step, batches).fit(20)
     labels = tinydl.arange(1000) % 10
-    right = metrics.accuracy(judge(step.sample(1000, labels)), labels)
+    right = metrics.accuracy(judge()(step.sample(1000, labels)), labels)
     print(f"seed {seed}: {100 * right:.1f} % of the samples are classified as their label")
     assert right >= 0.9
 
@@ -280,7 +261,7 @@ def layers(*sizes, norm):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_code_is_the_digit(seed, judge):
+def test_the_code_is_the_digit(seed):
     """No label was seen.  Noise on all that the discriminator sees keeps the code from hiding in faint patterns."""
     tinydl.manual_seed(seed)
     codes = Codes((10,))
@@ -295,7 +276,7 @@ def test_the_code_is_the_digit(seed, judge):
     batches = DataLoader(TensorDataset(digits()[0]), 32, shuffle=True, seed=seed)
     Trainer(step, batches).fit(40)
     z = step.draw(2000)
-    drawn = metrics.purity(z[:, 16:].argmax(1), judge(step.sample(2000, z=z)).argmax(1))
+    drawn = metrics.purity(z[:, 16:].argmax(1), judge()(step.sample(2000, z=z)).argmax(1))
     x, t = digits(False)
     held_out = metrics.purity(D.eval().recognise(x).argmax(1), t)
     print(f"seed {seed}: purity of codes {drawn:.3f} over samples, {held_out:.3f} over held-out digits")

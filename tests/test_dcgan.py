@@ -8,14 +8,14 @@ import os
 import numpy as np
 import pytest
 import scipy.linalg
+from digit_judge import digits, judge
 from oracle import oracle
 
 import tinydl
 from tinydl import metrics, nn, optim
 from tinydl.data import DataLoader, TensorDataset
-from tinydl.data.datasets import Digits
-from tinydl.models import DCGANDiscriminator, DCGANGenerator, LeNet
-from tinydl.train import Adversarial, Checkpoint, Classify, Trainer, evaluate
+from tinydl.models import DCGANDiscriminator, DCGANGenerator
+from tinydl.train import Adversarial, Checkpoint, Trainer
 
 SEEDS = range(int(os.environ.get("TINYDL_SEEDS", "1")))
 RNG = np.random.default_rng(0)
@@ -120,24 +120,10 @@ def test_purity_by_counting():
 
 
 # ---------------------------------------------------------------- games
-def digits(train=True):
-    """8 x 8 digits in [-1, 1] and their labels."""
-    pytest.importorskip("sklearn")
-    data = Digits(train=train)
-    x, t = next(iter(DataLoader(data, len(data))))
-    return 2 * x - 1, t
-
-
-@pytest.fixture(scope="module")
-def judge():
-    """LeNet that knows digits: what it sees in a picture, (N, 84), is what the distance is measured in."""
-    tinydl.manual_seed(100)
-    x, t = digits()
-    lenet = LeNet(8, channels=(16, 32))
-    step = Classify(lenet, optim.Adam(lenet.parameters(), 2e-3))
-    Trainer(step, DataLoader(TensorDataset(x, t), 64, shuffle=True, seed=0)).fit(12)
-    assert evaluate(lenet, DataLoader(TensorDataset(*digits(False)), 360))["accuracy"] > 0.95
-    return nn.Sequential(lenet.features, lenet.classifier[:-1]).eval()
+def seen(images):
+    """What the judge sees in pictures, and the distance is measured in: (N, 84)."""
+    lenet = judge()
+    return lenet.classifier[:-1](lenet.features(images)).detach()
 
 
 def game(seed, width=32, latent=32, lr=1e-3):
@@ -176,10 +162,10 @@ def blurred_means(x, t):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_samples_are_nearer_to_digits_than_blurred_means(seed, judge):
+def test_samples_are_nearer_to_digits_than_blurred_means(seed):
     x, t = digits()
-    held_out = judge(digits(False)[0])
-    distance = lambda images: metrics.frechet_distance(judge(images), held_out)
+    held_out = seen(digits(False)[0])
+    distance = lambda images: metrics.frechet_distance(seen(images), held_out)
     step = game(seed)
     Trainer(step, DataLoader(TensorDataset(x), 64, shuffle=True, seed=seed)).fit(25)
     reached, bar = distance(step.sample(1437)), distance(blurred_means(x, t))
