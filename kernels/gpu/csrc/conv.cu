@@ -14,6 +14,7 @@ struct Taps {
 __device__ __forceinline__ Taps taps_of(const Geometry& p, int d, int residue) {
   if (!p.transposed) return {p.size[d], 0, 0, 1};
   Taps t = {0, 0, 0, 1};
+#pragma unroll 1
   for (int r = 0; r < p.size[d]; r++) {
     int q = (r * p.dilation[d] - p.padding[d]) % p.stride[d];
     q += q < 0 ? p.stride[d] : 0;
@@ -91,6 +92,7 @@ __device__ __forceinline__ u64 mask_of(const Geometry& p, const Phase& f, const 
   int bit = 0;
 #pragma unroll
   for (int d = 2; d >= 0; d--)
+#pragma unroll 1
     for (int a = 0; a < f.taps[d].count; a++, bit++)
       mask |= (u64)((unsigned)(origin[d] + reach(p, f, d, a)) < (unsigned)p.from[d]) << bit;
   return mask;
@@ -220,10 +222,12 @@ __global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM / WM * BN / WN == 4
   i64* places = (i64*)memory;  // of the tile's pixels, in y
   Tap* taps = (Tap*)(places + BN);
   typename P::Word* tiles_at = (typename P::Word*)(taps + p.size[0] * p.size[1] * p.size[2] + Load::WORDS * P::PACKED);
+#pragma unroll 1
   for (int i = threadIdx.x; depth && i < depth + Load::WORDS * P::PACKED; i += T::THREADS) {
     taps[i] = tap_of(p, f, i % depth);
     taps[i].offset += i / depth * (unsigned)read;
   }
+#pragma unroll 1
   for (int i = threadIdx.x; i < BN; i += T::THREADS) {
     Pixel q = pixel_of(p, f, n + i);
     places[i] = n + i < total ? ((i64)q.image * p.groups + group) * p.rows * plane + q.place : -1;
@@ -354,6 +358,7 @@ __global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM / WM * BN / WN == 4
   int depth = f.depth(), total = p.images * f.count(), width = p.channels * depth;
   int plane = p.from[0] * p.from[1] * p.from[2];
   Tap* columns = (Tap*)memory;
+#pragma unroll 1
   for (int i = threadIdx.x; i < BN; i += T::THREADS) {
     columns[i] = tap_of(p, f, (n + i) % depth);
     columns[i].offset += (n + i) / depth * (unsigned)plane;

@@ -194,6 +194,7 @@ __device__ __forceinline__ void multiply_step(Sums<T>& sums, const typename T::W
 template <class T, class Load>
 __device__ __forceinline__ void multiply(Sums<T>& sums, typename T::Word* shared, int steps, Load& load) {
   typedef typename T::P P;
+#pragma unroll 1  // each fetch is long
   for (int s = 0; s < T::STAGES - 1; s++) {
     typename T::Word* stage = shared + s * T::STAGE;
     if (s < steps) {
@@ -202,6 +203,7 @@ __device__ __forceinline__ void multiply(Sums<T>& sums, typename T::Word* shared
     }
     cp_async_commit();
   }
+#pragma unroll 1
   for (int it = 0, now = 0; it < steps; it++) {
     cp_async_wait<T::STAGES - 2>();
     __syncthreads();  // this stage is in, and the one before it was used by all

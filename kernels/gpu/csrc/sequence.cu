@@ -34,6 +34,7 @@ struct Stationary {
   template <class Weight>
   static __device__ __forceinline__ Word* keep(Word* weights, int k, Weight weight) {
     int parts = steps(k) * PARTS;
+#pragma unroll 1
     for (int i = threadIdx.x; i < parts * 32 * SPAN; i += T::THREADS) {
       int column = i / SPAN % 32, part = i / SPAN / 32, at = part * SPAN + i % SPAN;
       ((Number*)(weights + part * SIDE + column * T::LDB))[i % SPAN] = at < k ? weight(column, at) : Number(0.f);
@@ -53,7 +54,9 @@ struct Stationary {
         });
       cp_async_commit();
     };
+#pragma unroll 1
     for (int it = 0; it < RING - 1; it++) fetch(it);
+#pragma unroll 1
     for (int it = 0; it < count; it++) {
       cp_async_wait<RING - 2>();
       __syncthreads();  // this part is in, and the one before it was used by all
