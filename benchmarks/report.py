@@ -40,7 +40,9 @@ def tree() -> str:
 
 # ---------------------------------------------------------------- kept
 def path_of(threads: int) -> Path:
-    return RESULTS / f"cpu-{threads}-threads.json"
+    """A file for each number of threads, and for each processor that kernels are compiled for instead of this one."""
+    other = os.environ.get("NUMBA_CPU_NAME")
+    return RESULTS / f"cpu-{threads}-threads{f'-{other}' if other else ''}.json"
 
 
 def read(threads: int) -> dict:
