@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs
 TYPES = ["float32", "float64", "float16"]
 
 
-@pytest.fixture(params=[64, 2048], ids=["many parts", "one part"])
+@pytest.fixture(params=[8, 2048], ids=["many parts", "one part"])
 def pieces(request, monkeypatch):
     """Small arrays are cut into parts as large ones are."""
     monkeypatch.setattr(reduce, "PIECE", request.param)
