@@ -3,6 +3,7 @@
 import numpy as np
 from numba import prange
 
+from ..shapes import three
 from .arrays import FLOATS
 from .jit import jit
 from .sums import total
@@ -15,7 +16,7 @@ def sum_to(x, shape):
     """x summed over the dimensions that `shape` lacks or has as 1; declines what is small, or not (A, K, B) -> (K,)."""
     if x.dtype not in FLOATS or x.size < SMALLEST or not x.flags.c_contiguous:
         return NotImplemented
-    view = _three(x.shape, (1,) * (x.ndim - len(shape)) + tuple(shape))
+    view = three(x.shape, (1,) * (x.ndim - len(shape)) + tuple(shape))
     if view is None:
         return NotImplemented
     A, K, B = view
@@ -33,22 +34,6 @@ def sum_to(x, shape):
     else:
         return NotImplemented
     return y.reshape(shape)
-
-
-def _three(shape, kept):
-    """(A, K, B) if dimensions are summed, kept, summed, any of these of none; else None."""
-    runs = []
-    for n, k in zip(shape, kept):
-        if n == 1:
-            continue
-        if runs and runs[-1][0] == (k == n):
-            runs[-1][1] *= n
-        else:
-            runs.append([k == n, n])
-    if runs and runs[0][0]:
-        runs.insert(0, [False, 1])
-    sizes = [n for _, n in runs]
-    return (*sizes, *[1] * (3 - len(sizes))) if len(sizes) <= 3 else None
 
 
 @jit(parallel=True)

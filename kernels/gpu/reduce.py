@@ -1,5 +1,6 @@
 """Sums over dimensions that lie together, as those of a bias's gradient do: csrc/reduce.cu."""
 
+from ..shapes import three
 from .arrays import instance, instances, plain, served, wide
 from .launch import _MOST_INT, backend_of, elementwise, launch
 from .source import Source
@@ -30,19 +31,3 @@ def sum_to(x, shape):
         launch(REDUCE, instance("plane_sums", x), (K, S), 256, x, parts, A, K, B)
     elementwise(REDUCE, instance("sum_parts", x), K, parts, y, S, *((K, 1) if columns else (1, S)), K)
     return y
-
-
-def three(shape, kept):
-    """(A, K, B) if dimensions are summed, kept, summed, any of these of none; else None."""
-    runs = []
-    for n, k in zip(shape, kept):
-        if n == 1:
-            continue
-        if runs and runs[-1][0] == (k == n):
-            runs[-1][1] *= n
-        else:
-            runs.append([k == n, n])
-    if runs and runs[0][0]:
-        runs.insert(0, [False, 1])
-    sizes = [n for _, n in runs]
-    return (*sizes, *[1] * (3 - len(sizes))) if len(sizes) <= 3 else None
