@@ -42,7 +42,7 @@ __global__ void direct_pixels(
 
 // The adjoint in the weights: a block sums CHUNK taps of one row and channel over all pixels of all images.
 template <typename T, typename A>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
     direct_weights(const T* __restrict__ x, const T* __restrict__ u, T* __restrict__ w, Geometry p) {
   const int CHUNK = 9;
   __shared__ A partial[CHUNK][8];
