@@ -109,17 +109,6 @@ def _n(value):
 
 
 @intrinsic
-def noinline(typingctx):
-    """Keeps LLVM from copying the calling function into its callers, which compile longer then."""
-
-    def codegen(context, b, sig, args):
-        b.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-@intrinsic
 def address(typingctx, array, offset):
     """Pointer to element `offset` of a C-contiguous array."""
 

@@ -20,7 +20,7 @@ from numba import prange
 
 from .arrays import empty, plain
 from .jit import get_num_threads, jit
-from .microkernel import NV, STRIP_BYTES, VECTOR_BYTES, address, lanes, noinline, strip
+from .microkernel import NV, STRIP_BYTES, VECTOR_BYTES, address, lanes, strip
 from .transforms import ROWS, evaluate_3, evaluate_4, product_tile, spread_6, transpose, weigh_3, weigh_4
 
 TILES = 32  # tiles in a block, at least, so that reading the weights costs little beside multiplying
@@ -120,10 +120,9 @@ def _tiled(x, w, steps, b, O, padding, out):
 # --- the steps of a job: loops over vectors of channels
 
 
-@jit
+@jit(apart=True)
 def _fill_band(x, n, c, top, left, rows, width, band):
     """band[rows, width, VL]: VL channels of image n, channel c.., from pixel (top, -left) on; 0 outside."""
-    noinline()
     (_, C, H, W), VL = x.shape, lanes(x)
     for i in range(rows):
         at = i * width
@@ -137,11 +136,10 @@ def _fill_band(x, n, c, top, left, rows, width, band):
                 band[k] = 0
 
 
-@jit
+@jit(apart=True)
 def _transform_tiles(x, begin, end, ph, pw, size, tile_rows, columns, c, channels, band, V, row):
     """V[36, tiles, channels]: the tiles of rows begin..end, of channels c.. of x: 6 pixels wide and spread,
     or 4 and evaluated."""
-    noinline()
     VL, width, step = lanes(x), 4 * columns + 2, (end - begin) * columns * row
     for r in range(begin, end):
         n, top = r // tile_rows, r % tile_rows * 4
@@ -155,10 +153,9 @@ def _transform_tiles(x, begin, end, ph, pw, size, tile_rows, columns, c, channel
                     evaluate_4(source, width * VL, VL, to, 6 * step, step)
 
 
-@jit
+@jit(apart=True)
 def _weights_of(w, o_step, c_step, mirrored, C, O, o, scratch, U, base):
     """U[36, C, NR]: the weights of outputs o.., evaluated."""
-    noinline()
     VL, NR = lanes(w), strip(w)
     flat = w.reshape(-1)
     first, sign = (8, -1) if mirrored else (0, 1)
@@ -171,10 +168,9 @@ def _weights_of(w, o_step, c_step, mirrored, C, O, o, scratch, U, base):
             evaluate_3(source, sign * 3 * VL, sign * VL, to, 6 * C * NR, C * NR)
 
 
-@jit
+@jit(apart=True)
 def _finish_tiles(M, begin, end, tile_rows, columns, o, bias, bad, band, y):
     """The outputs o.. of tiles begin..end, from their products M[36, tiles, NR]."""
-    noinline()
     (_, O, H, W), VL, NR = y.shape, lanes(y), strip(y)
     tiles = len(M) // 36 // NR
     width = 4 * columns
@@ -192,10 +188,9 @@ def _finish_tiles(M, begin, end, tile_rows, columns, o, bias, bad, band, y):
                     transpose(source, VL, VL, VL, to, H * W, min(VL, O - o - j), min(VL, W - q))
 
 
-@jit
+@jit(apart=True)
 def _sum_products(V, a, U, b, tiles, channels, O, add, width, M):
     """M[36, width, b]: sums over tiles of V times U."""
-    noinline()
     NR = strip(V)
     for i in range(36):
         for c in range(0, channels, ROWS):
@@ -204,10 +199,9 @@ def _sum_products(V, a, U, b, tiles, channels, O, add, width, M):
                 product_tile(tiles, left, 1, a, right, b, address(M, (i * width + c) * b + o), b, add)
 
 
-@jit
+@jit(apart=True)
 def _finish_weights(M, b, width, first, channels, w, bad):
     """The weights' gradient w (O, C, 3, 3) of channels first.., from the sums M."""
-    noinline()
     (O, C, _, _), VL = w.shape, lanes(w)
     zero, tile = np.zeros(VL, w.dtype), np.empty(16 * VL, w.dtype)
     for c in range(channels):
@@ -226,7 +220,7 @@ def _finish_weights(M, b, width, first, channels, w, bad):
 def _weights(w, o_step, c_step, mirrored, C, O, U):
     for s in prange(len(U)):
         scratch = np.empty(16 * lanes(w) * 2, w.dtype)
-        _weights_of(w, o_step, c_step, mirrored, C, O, np.int64(s) * strip(w), scratch, U[s], 0)
+        _weights_of(w, o_step, c_step, mirrored, C, O, s * strip(w), scratch, U[s], 0)
 
 
 @jit(parallel=True)
@@ -234,15 +228,14 @@ def _convolve(x, w, o_step, c_step, mirrored, bias, ph, pw, y, block, shares, ke
     for worker in prange(len(V)):
         _convolve_jobs(
             x, w, o_step, c_step, mirrored, bias, ph, pw, y, block, shares, kept, U,
-            V[worker], row, M[worker], band[worker], bad[worker], np.int64(worker), len(V),
+            V[worker], row, M[worker], band[worker], bad[worker], worker, len(V),
         )  # fmt: skip
 
 
-@jit
+@jit(apart=True)
 def _convolve_jobs(
     x, w, o_step, c_step, mirrored, bias, ph, pw, y, block, shares, kept, U, V, row, M, band, bad, worker, workers
 ):
-    noinline()
     (N, C, _, _), (_, O, H, W), NR = x.shape, y.shape, strip(x)
     tile_rows, columns = (H + 3) // 4, (W + 3) // 4
     blocks, strips = (N * tile_rows + block - 1) // block, (O + NR - 1) // NR
@@ -268,25 +261,23 @@ def _weight(x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad):
     for worker in prange(len(V)):
         _weight_jobs(
             x, u, ph, pw, parts, width, block, V[worker], a, U[worker], b, M[worker], band[worker], bad[worker],
-            np.int64(worker), len(V),
+            worker, len(V),
         )  # fmt: skip
 
 
-@jit
+@jit(apart=True)
 def _weight_jobs(x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad, worker, workers):
     """Channels in ranges of `width`, tiles in pieces, whose sums are kept apart: the same at any number of workers."""
-    noinline()
     (N, O, H, W), (pieces, _, C, _, _) = u.shape, parts.shape
     tile_rows, columns = (H + 3) // 4, (W + 3) // 4
     ranges, total, other = (C + width - 1) // width, N * tile_rows, band[len(band) // 2 :]
-    none, four, six = np.int64(0), np.int64(4), np.int64(6)  # literals would compile what takes them twice
     for job in range(worker, ranges * pieces, workers):
         c, piece = job // pieces * width, job % pieces
         channels = min(width, C - c)
         low, high = total * piece // pieces, total * (piece + 1) // pieces
         for begin in range(low, high, block):
             end = min(begin + block, high)
-            _transform_tiles(x, begin, end, ph, pw, six, tile_rows, columns, c, channels, band, V, a)
-            _transform_tiles(u, begin, end, none, none, four, tile_rows, columns, none, O, other, U, b)
+            _transform_tiles(x, begin, end, ph, pw, 6, tile_rows, columns, c, channels, band, V, a)
+            _transform_tiles(u, begin, end, 0, 0, 4, tile_rows, columns, 0, O, other, U, b)
             _sum_products(V, a, U, b, (end - begin) * columns, channels, O, begin > low, width, M)
         _finish_weights(M, b, width, c, channels, parts[piece], bad)
