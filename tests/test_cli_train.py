@@ -136,6 +136,7 @@ def test_tensorboard_files(few):
     assert events.stat().st_size > 1000
 
 
+@pytest.mark.filterwarnings("ignore:.*matmul:RuntimeWarning")
 def test_numbers_that_are_not_finite_end_a_run(few, capsys):
     assert call("train", "autoencoder", "--epochs", 3, "--lr", 1e30) == 1
     assert re.match(r"(?s).*tinydl train: step \d \(epoch 1, batch \d\): ", capsys.readouterr().err)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,13 +82,11 @@ def _progress(run) -> float:
 
 def _notebook_display() -> Callable | None:
     """PNG -> shows it in the cell in place of the last one; None outside of notebooks."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import Image, display
-    except ImportError:
+    shell = sys.modules.get("IPython")  # a notebook has imported it
+    if shell is None or not hasattr(shell.get_ipython(), "kernel"):
         return None
-    if not hasattr(get_ipython(), "kernel"):
-        return None
+    from IPython.display import Image, display
+
     handles = []
 
     def show(picture):
