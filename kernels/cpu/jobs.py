@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from .jit import jit
 from .microkernel import address
 
+NO_FLOATS = np.empty(0)
 ENTRY = """
 def {name}(j, table, floats):
     function(j, {operands})
@@ -50,7 +51,8 @@ def jobs(function: Callable) -> Callable:
         where = addresses.get(kinds)
         if where is None:
             where = addresses[kinds] = _compiled(function, compiled, kinds)
-        (_alone if n <= 1 else _shared)(where, np.array(table), np.array(floats, np.float64), n)
+        floats = np.array(floats) if floats else NO_FLOATS
+        (_alone if n <= 1 else _shared)(where, np.array(table), floats, n)
 
     run.dispatcher = compiled.dispatcher
     return run

@@ -15,12 +15,12 @@ import numpy as np
 from numba import carray
 
 from .arrays import FLOATS, empty, plain
+from .columns import WIDTH, columns, columns_grad
 from .jit import jit
 from .jobs import jobs
 from .microkernel import address
 from .sums import products, scaled_products, squares, total
 
-WIDTH = 32  # columns in a job
 PIECES = 32  # that rows are cut into, each with sums of its own for the gradients of weight and bias
 NARROW = 8  # planes of fewer numbers are joined first
 
@@ -34,7 +34,7 @@ def batch_norm(x, weight, bias, eps):
     vectors = _vector(weight, x, C, 1), _vector(bias, x, C, 0)
     if P == 1:
         y, (mean, var, scale) = empty(x.shape, x.dtype), (sums := np.empty((3, C), x.dtype))
-        _columns(-(-C // WIDTH), plain(x).reshape(N, C), *vectors, float(eps), y.reshape(N, C), sums)
+        columns(-(-C // WIDTH), plain(x).reshape(N, C), *vectors, float(eps), y.reshape(N, C), sums)
     else:
         y, mean, var, scale = _forward(_joined(x), *vectors, eps, _batch(N, C, P))
         y = _apart(y, x.shape)
@@ -50,7 +50,7 @@ def batch_norm_grad(g, x, weight, bias, eps, mean, scale, needed):
     if P == 1:
         gx, gw, gb = empty(x.shape, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
         flat = (plain(a).reshape(N, C) for a in (g[0], x))
-        _columns_grad(-(-C // WIDTH), *flat, mean, scale, weight, gx.reshape(N, C), gw, gb)
+        columns_grad(-(-C // WIDTH), *flat, mean, scale, weight, gx.reshape(N, C), gw, gb)
     else:
         gx, gw, gb = _backward(_joined(g[0]), _joined(x), mean, scale, weight, _batch(N, C, P))
         gx = _apart(gx, x.shape)
@@ -158,59 +158,6 @@ def _planes_grad(j, g, x, means, scales, weight, shape, gx, gw, gb):
         u, source, to = carray(address(g, at), P), carray(address(x, at), P), carray(address(gx, at), P)
         for i in range(P):
             to[i] = u[i] * factor - (source[i] - mean) * slope - shift
-
-
-# ---------------------------------------------------------------- columns
-@jit
-def _few(j, v):
-    """Those of a vector that belong to the columns of job j."""
-    n = min(WIDTH, len(v) - j * WIDTH)
-    return carray(address(v, j * WIDTH), n)
-
-
-@jobs
-def _columns(j, x, weight, bias, eps, y, sums):
-    N, C = x.shape
-    mean, var, scale, w, b = _few(j, sums[0]), _few(j, sums[1]), _few(j, sums[2]), _few(j, weight), _few(j, bias)
-    found, squared = np.zeros(WIDTH), np.zeros(WIDTH)
-    for r in range(N):
-        row = _few(j, x[r])
-        for i in range(len(row)):
-            found[i] += row[i]
-    for i in range(len(w)):
-        mean[i] = found[i] / N
-    for r in range(N):
-        row = _few(j, x[r])
-        for i in range(len(row)):
-            squared[i] += (row[i] - mean[i]) * (row[i] - mean[i])
-    for i in range(len(w)):
-        var[i] = squared[i] / N
-        scale[i] = 1 / sqrt(squared[i] / N + eps)
-    for r in range(N):
-        row, to = _few(j, x[r]), _few(j, y[r])
-        for i in range(len(row)):
-            to[i] = (row[i] - mean[i]) * (w[i] * scale[i]) + b[i]
-
-
-@jobs
-def _columns_grad(j, g, x, means, scales, weight, gx, gw, gb):
-    N, C = x.shape
-    mean, scale, w, of_weight, of_bias = _few(j, means), _few(j, scales), _few(j, weight), _few(j, gw), _few(j, gb)
-    of_g, of_gx = np.zeros(WIDTH), np.zeros(WIDTH)
-    for r in range(N):
-        u, row = _few(j, g[r]), _few(j, x[r])
-        for i in range(len(u)):
-            of_g[i] += u[i]
-            of_gx[i] += u[i] * (row[i] - mean[i])
-    slope, shift = np.empty(WIDTH, x.dtype), np.empty(WIDTH, x.dtype)
-    for i in range(len(w)):
-        of_weight[i], of_bias[i] = of_gx[i] * scale[i], of_g[i]
-        shift[i] = w[i] * of_g[i] / N * scale[i]
-        slope[i] = w[i] * of_gx[i] / N * scale[i] * scale[i] * scale[i]
-    for r in range(N):
-        u, row, to = _few(j, g[r]), _few(j, x[r]), _few(j, gx[r])
-        for i in range(len(u)):
-            to[i] = u[i] * (w[i] * scale[i]) - (row[i] - mean[i]) * slope[i] - shift[i]
 
 
 # ---------------------------------------------------------------- rows

@@ -16,13 +16,22 @@ import numpy as np
 from numba import carray
 
 from .arrays import FLOATS, empty, plain
-from .formula import where
-from .jit import jit
 from .jobs import jobs
 from .lines import SPARE, backward, forward, join, split, unequal
 from .microkernel import address
-from .rows import largest
-from .sums import total
+from .planes import (
+    copy,
+    gather,
+    max_of_all,
+    max_of_bins,
+    mean_of_all,
+    mean_of_bins,
+    part,
+    put,
+    scatter,
+    spread_to_all,
+    spread_to_bins,
+)
 from .taps import max_of_taps, sum_of_taps
 
 JOBS = 32  # that planes are cut into where they can be: each has scratch memory of its own
@@ -42,14 +51,14 @@ def max_pool(x, window):
         return y, winners
     planes = _planes(x), _planes(y), _planes(winners)
     if _of_all(window):
-        _over_planes(_max_of_all, *planes)
+        _over_planes(max_of_all, *planes)
     elif (bins := unequal(window)) is None:
         _over_planes(_max, *planes, *_lines_of_max(window))
     else:
         parts = prod(x.shape[:2]), prod(window.out[:-1]) * window.image[-1]
         largest, places = empty(parts, x.dtype), empty(parts, np.int32)
         _over_planes(_max, planes[0], largest, places, *_lines_of_max(window))
-        _over_planes(_max_of_bins, largest, places, bins, window.image[-1], *planes[1:])
+        _over_planes(max_of_bins, largest, places, bins, window.image[-1], *planes[1:])
     return y, winners
 
 
@@ -60,7 +69,7 @@ def max_pool_winners(x, window):
         return out
     y, places = out
     winners = empty(places.shape, np.int64)
-    _over_planes(_copy, _planes(winners), _planes(places))
+    _over_planes(copy, _planes(winners), _planes(places))
     return y, winners
 
 
@@ -69,7 +78,7 @@ def max_pool_gather(x, winners, window=None):
     if x.dtype not in FLOATS or winners.dtype == np.uint8:
         return NotImplemented
     y = empty(winners.shape, x.dtype)
-    _over_planes(_gather, _planes(x), _planes(winners), _planes(y))
+    _over_planes(gather, _planes(x), _planes(winners), _planes(y))
     return y
 
 
@@ -78,7 +87,7 @@ def max_pool_scatter(g, winners, image, window=None):
     if g.dtype not in FLOATS or winners.dtype == np.uint8:
         return NotImplemented
     x = empty((*g.shape[:2], *image), g.dtype)
-    _over_planes(_scatter, _planes(x), _planes(g), _planes(winners))
+    _over_planes(scatter, _planes(x), _planes(g), _planes(winners))
     return x
 
 
@@ -87,7 +96,7 @@ def max_unpool(x, indices, plane):
     if x.dtype not in FLOATS:
         return NotImplemented
     out = empty((*x.shape[:2], *plane), x.dtype)
-    _over_planes(_put, _planes(out), _planes(x), _planes(indices))
+    _over_planes(put, _planes(out), _planes(x), _planes(indices))
     return out
 
 
@@ -101,14 +110,14 @@ def avg_pool(x, window, counts):
         return y
     shares, lines = _shares(counts, x.dtype), forward(window)
     if _of_all(window):
-        _over_planes(_mean_of_all, _planes(x), shares, _planes(y))
+        _over_planes(mean_of_all, _planes(x), shares, _planes(y))
     elif (bins := unequal(window)) is None:
         _over_planes(_average, _planes(x), shares, _planes(y), lines.table, lines.counts, lines.numbers)
     else:
         sums = empty((prod(x.shape[:2]), prod(window.out[:-1]) * window.image[-1]), x.dtype)
         ones = np.ones(sums.shape[1], x.dtype)
         _over_planes(_average, _planes(x), ones, sums, lines.table, lines.counts, lines.numbers)
-        _over_planes(_mean_of_bins, sums, bins, window.image[-1], shares, _planes(y))
+        _over_planes(mean_of_bins, sums, bins, window.image[-1], shares, _planes(y))
     return y
 
 
@@ -121,11 +130,11 @@ def avg_pool_spread(g, window, counts):
         return x
     shares, lines, planes = _shares(counts, g.dtype), backward(window), _planes(g)
     if _of_all(window):
-        _over_planes(_spread_to_all, _planes(x), planes, shares)
+        _over_planes(spread_to_all, _planes(x), planes, shares)
         return x
     if (bins := unequal(window)) is not None:
         parts = empty((len(planes), prod(window.out[:-1]) * window.image[-1]), g.dtype)
-        _over_planes(_spread_to_bins, parts, bins, window.image[-1], shares, planes)
+        _over_planes(spread_to_bins, parts, bins, window.image[-1], shares, planes)
         planes, shares = parts, np.ones(parts.shape[1], g.dtype)
     _over_planes(_spread, _planes(x), planes, shares, lines.table, lines.counts, lines.numbers)
     return x
@@ -159,11 +168,6 @@ def _lines_of_max(window):
     return lines.table, lines.places, lines.counts, lines.starts, lines.initial, lines.numbers
 
 
-@jit
-def _part(j, jobs, x):
-    return range(len(x) * j // jobs, len(x) * (j + 1) // jobs)
-
-
 # --- by lines
 
 
@@ -173,7 +177,7 @@ def _max(j, jobs, x, y, winners, table, places, counts, starts, initial, numbers
     rows, most = table.shape
     n, height = y.shape[1] // rows, x.shape[1] // line
     phases = np.full(height * step * width + SPARE, -np.inf, x.dtype)
-    for p in _part(j, jobs, x):
+    for p in part(j, jobs, x):
         split(x, p * x.shape[1], height, line, step, before, width, phases)
         for q in range(rows):
             at = (p * rows + q) * n
@@ -189,7 +193,7 @@ def _average(j, jobs, x, shares, y, table, counts, numbers):
     rows, most = table.shape
     n, height = y.shape[1] // rows, x.shape[1] // line
     phases = np.zeros(height * step * width + SPARE, x.dtype)
-    for p in _part(j, jobs, x):
+    for p in part(j, jobs, x):
         split(x, p * x.shape[1], height, line, step, before, width, phases)
         for q in range(rows):
             to = address(y, p * rows * n + q * n)
@@ -204,7 +208,7 @@ def _spread(j, jobs, x, g, shares, table, counts, numbers):
     most, height = table.shape[1], x.shape[1] // line
     scaled = np.zeros(g.shape[1] // n * stride + SPARE, g.dtype)
     phases = np.empty(step * height * width + SPARE, g.dtype)
-    for p in _part(j, jobs, x):
+    for p in part(j, jobs, x):
         for q in range(g.shape[1] // n):
             to = carray(address(scaled, q * stride + left), n)
             share, u = carray(address(shares, q * n), n), carray(address(g, p * g.shape[1] + q * n), n)
@@ -213,116 +217,3 @@ def _spread(j, jobs, x, g, shares, table, counts, numbers):
         for i in range(step * height):
             sum_of_taps(width, address(scaled, 0), address(table, i * most), counts[i], address(phases, i * width))
         join(phases, x, p * x.shape[1], height, line, step, before, width)
-
-
-# --- bins of unequal sizes along rows: x (planes, rows * line)
-
-
-@jobs
-def _max_of_bins(j, jobs, x, places, bins, line, y, winners):
-    n = bins.shape[1]
-    for p in _part(j, jobs, x):
-        for q in range(x.shape[1] // line):
-            row, at = carray(address(x, p * x.shape[1] + q * line), line), p * x.shape[1] + q * line
-            place = carray(address(places, at), line)
-            for o in range(n):
-                best, winner = row[bins[0, o]], place[bins[0, o]]
-                for i in range(bins[0, o] + 1, bins[1, o]):
-                    sooner = (row[i] > best) | ((row[i] == best) & (place[i] < winner))
-                    nan = (row[i] != row[i]) & ((best == best) | (place[i] > winner))
-                    best, winner = where(sooner | nan, row[i], best), where(sooner | nan, place[i], winner)
-                y[p, q * n + o], winners[p, q * n + o] = best, winner
-
-
-@jobs
-def _mean_of_bins(j, jobs, x, bins, line, shares, y):
-    n = bins.shape[1]
-    for p in _part(j, jobs, x):
-        for q in range(x.shape[1] // line):
-            for o in range(n):
-                found = x.dtype.type(0)
-                for i in range(q * line + bins[0, o], q * line + bins[1, o]):
-                    found += x[p, i]
-                y[p, q * n + o] = found * shares[q * n + o]
-
-
-@jobs
-def _spread_to_bins(j, jobs, x, bins, line, shares, g):
-    n = bins.shape[1]
-    for p in _part(j, jobs, x):
-        for i in range(x.shape[1]):
-            x[p, i] = 0
-        for q in range(x.shape[1] // line):
-            for o in range(n):
-                share = g[p, q * n + o] * shares[q * n + o]
-                for i in range(q * line + bins[0, o], q * line + bins[1, o]):
-                    x[p, i] += share
-
-
-# --- windows of the whole plane
-
-
-@jobs
-def _max_of_all(j, jobs, x, y, winners):
-    P = x.shape[1]
-    for p in _part(j, jobs, x):
-        plane, best, i = carray(address(x, p * P), P), largest(P, address(x, p * P)), 0
-        if best == best:
-            while plane[i] != best:
-                i += 1
-        else:
-            i = P - 1
-            while plane[i] == plane[i]:
-                i -= 1
-        y[p, 0], winners[p, 0] = best, i
-
-
-@jobs
-def _mean_of_all(j, jobs, x, shares, y):
-    for p in _part(j, jobs, x):
-        y[p, 0] = total(x, p * x.shape[1], x.shape[1]) * shares[0]
-
-
-@jobs
-def _spread_to_all(j, jobs, x, g, shares):
-    P = x.shape[1]
-    for p in _part(j, jobs, x):
-        plane, share = carray(address(x, p * P), P), g[p, 0] * shares[0]
-        for i in range(P):
-            plane[i] = share
-
-
-# --- by winners; without sign they need no look whether they count from the end
-
-
-@jobs
-def _gather(j, jobs, x, winners, y):
-    for p in _part(j, jobs, x):
-        for o in range(y.shape[1]):
-            y[p, o] = x[p, np.uint64(winners[p, o])]
-
-
-@jobs
-def _scatter(j, jobs, x, g, winners):
-    for p in _part(j, jobs, x):
-        for i in range(x.shape[1]):
-            x[p, i] = 0
-        for o in range(g.shape[1]):
-            x[p, np.uint64(winners[p, o])] += g[p, o]
-
-
-@jobs
-def _copy(j, jobs, out, x):
-    """To another type."""
-    for p in _part(j, jobs, out):
-        for i in range(x.shape[1]):
-            out[p, i] = x[p, i]
-
-
-@jobs
-def _put(j, jobs, out, x, indices):
-    for p in _part(j, jobs, out):
-        for i in range(out.shape[1]):
-            out[p, i] = 0
-        for o in range(x.shape[1]):
-            out[p, np.uint64(indices[p, o])] = x[p, o]

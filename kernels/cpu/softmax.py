@@ -97,26 +97,26 @@ def _below_largest(x, begin, end, C, y, at):
             to[i] = row[i] - m
 
 
+# Of all rows at once, as short ones fill no vectors; and LLVM makes no vectors where two arrays are one.
 @jit
-def _exponentials(y, at, n):
-    """In place: LLVM makes no vectors of two arrays that are one. Of all rows at once: short ones fill no vectors."""
+def _exponentials(x, at, n, y, to):
+    source, e = carray(address(x, at), n), carray(address(y, to), n)
+    for i in range(n):
+        e[i] = exp(source[i])
+
+
+@jit
+def _exponentials_in_place(y, at, n):
     e = carray(address(y, at), n)
     for i in range(n):
         e[i] = exp(e[i])
-
-
-@jit
-def _copy(x, at, n, y, to):
-    source, target = carray(address(x, at), n), carray(address(y, to), n)
-    for i in range(n):
-        target[i] = source[i]
 
 
 @jobs
 def _softmax(j, C, n, x, y):
     begin, end = _part(j, n, x)
     _below_largest(x, begin, end, C, y, begin)
-    _exponentials(y, begin, end - begin)
+    _exponentials_in_place(y, begin, end - begin)
     for r in range(begin, end, C):
         row, scale = carray(address(y, r), C), x.dtype.type(1 / total(y, r, C))
         for i in range(C):
@@ -128,8 +128,7 @@ def _log_softmax(j, C, n, x, y):
     begin, end = _part(j, n, x)
     e = np.empty(n, x.dtype)
     _below_largest(x, begin, end, C, y, begin)
-    _copy(y, begin, end - begin, e, 0)
-    _exponentials(e, 0, end - begin)
+    _exponentials(y, begin, end - begin, e, 0)
     for r in range(begin, end, C):
         row, rest = carray(address(y, r), C), log(x.dtype.type(total(e, r - begin, C)))
         for i in range(C):
@@ -149,8 +148,7 @@ def _softmax_slope(j, C, n, y, g, out):
 @jobs
 def _log_softmax_slope(j, C, n, y, g, out):
     begin, end = _part(j, n, y)
-    _copy(y, begin, end - begin, out, begin)
-    _exponentials(out, begin, end - begin)
+    _exponentials(y, begin, end - begin, out, begin)
     for r in range(begin, end, C):
         to, u, s = carray(address(out, r), C), carray(address(g, r), C), y.dtype.type(total(g, r, C))
         for i in range(C):
@@ -164,7 +162,7 @@ def _losses(j, C, n, x, target, ignored, loss):
     _below_largest(x, begin, end, C, e, 0)
     for r in range(begin // C, end // C):
         loss[r] = 0 if target[r] == ignored else -e[r * C - begin + target[r]]
-    _exponentials(e, 0, end - begin)
+    _exponentials_in_place(e, 0, end - begin)
     for r in range(begin // C, end // C):
         if target[r] != ignored:
             loss[r] += log(x.dtype.type(total(e, r * C - begin, C)))
@@ -174,7 +172,7 @@ def _losses(j, C, n, x, target, ignored, loss):
 def _loss_slopes(j, C, n, x, target, ignored, g, out):
     begin, end = _part(j, n, x)
     _below_largest(x, begin, end, C, out, begin)
-    _exponentials(out, begin, end - begin)
+    _exponentials_in_place(out, begin, end - begin)
     for r in range(begin // C, end // C):
         row = carray(address(out, r * C), C)
         if target[r] == ignored:
