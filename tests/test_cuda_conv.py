@@ -11,6 +11,7 @@ from samples_conv_pool import window
 import tinydl
 from tinydl.kernels.gpu import conv as gpu
 from tinydl.kernels.gpu import precision
+from tinydl.kernels.gpu.source import Source
 from tinydl.ops.window import Window
 from tinydl.testing import cudaemu
 from tinydl.testing.emulated import emulated_device
@@ -107,3 +108,34 @@ def test_what_is_declined():
         assert gpu.conv(x, device.array(np.zeros((1, 1, 3))), None, w) is NotImplemented
         whole = device.array(np.zeros((1, 1, 90), "i4"))
         assert gpu.conv_weight(whole, whole[:, :, :88], w) is NotImplemented
+
+
+FAULTS = {
+    "no barrier": ("__syncthreads();  // this stage is in, and the one before it was used by all", ""),
+    "short wait": ("cp_async_wait<T::STAGES - 2>();", "cp_async_wait<T::STAGES - 1>();"),
+    "taps outside": ("t.inside(mask) && ", ""),
+    "weights outside": ("valid = row < rows && at < length;", "valid = at < length;"),
+    "pixels outside": ("places[i] = n + i < total ? ", "places[i] = true ? "),
+}
+
+
+@pytest.mark.parametrize("old, new", FAULTS.values(), ids=list(FAULTS))
+def test_planted_faults_are_caught(old, new, monkeypatch):
+    w = window((5, 7), (3, 3), padding=1)
+    x, weight = normal(2, 20, 5, 7).astype("f"), normal(17, 20, 3, 3).astype("f")
+    exact = tinydl.ops.conv.conv(*map(tinydl.tensor, (x.astype("d"), weight.astype("d"))), None, w).numpy()
+    text = gpu.CONV.text
+    assert old in text
+
+    def judge(source):
+        broken = Source("conv.cu", *gpu.CONV.instances, structs={"Geometry": gpu.GEOMETRY}, apart=True)
+        Source.all.remove(broken)
+        broken.text = source
+        monkeypatch.setattr(gpu, "CONV", broken)
+        with emulated_device() as device:
+            got = in_every_order(lambda: [gpu.conv(device.array(x), device.array(weight), None, w).get()])[0]
+        np.testing.assert_allclose(got, exact, atol=0.05)
+
+    judge(text)
+    with pytest.raises((cudaemu.EmulationError, AssertionError)):
+        judge(text.replace(old, new, 1))

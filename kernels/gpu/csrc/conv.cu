@@ -208,7 +208,7 @@ struct PixelLoad {
 };
 
 template <typename N, class P, int BM, int BN, int WM, int WN>
-__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM / WM * BN / WN == 4 ? 3 : BM == 16 ? 2 : 1)
+__global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM / WM * BN / WN == 4 ? 3 : 1)
     conv_pixels(const N* __restrict__ x, const N* __restrict__ w, const N* __restrict__ b, N* __restrict__ y, Geometry p) {
   typedef Tile<P, BM, BN, WM, WN, true, false> T;
   typedef PixelLoad<T> Load;

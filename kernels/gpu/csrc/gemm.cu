@@ -55,23 +55,18 @@ __global__ void __launch_bounds__(BM / WM * BN / WN * 32, BM == 128 ? 1 : 3)
   multiply<T>(sums, (typename P::Word*)memory, (depth + T::DEPTH - 1) / T::DEPTH, load);
   c += (i64)blockIdx.z * rows * columns;
 #pragma unroll
-  for (int j = 0; j < T::NI; j++) {
-    int column = n + T::column(j);
-    if (column >= columns) continue;
-    bool two = column + 1 < columns;
-    typename P::Sum add[2] = {bias ? (typename P::Sum)bias[column] : 0, bias && two ? (typename P::Sum)bias[column + 1] : 0};
+  for (int j = 0; j < T::NI; j++)
 #pragma unroll
-    for (int i = 0; i < T::MI; i++)
+    for (int h = 0; h < 2; h++) {
+      int column = n + T::column(j) + h;
+      if (column >= columns) continue;
+      typename P::Sum add = bias ? (typename P::Sum)bias[column] : 0;
 #pragma unroll
-      for (int e = 0; e < T::ND; e += 2) {
-        int row = m + T::row(i, e);
-        if (row >= rows) continue;
-        N* to = c + (i64)row * columns + column;
-        N first = (N)(sums.at[i][j][e] + add[0]), second = (N)(sums.at[i][j][e + 1] + add[1]);
-        if (two)
-          store_pair(to, first, second);
-        else
-          *to = first;
-      }
-  }
+      for (int i = 0; i < T::MI; i++)
+#pragma unroll
+        for (int e = h; e < T::ND; e += 2) {
+          int row = m + T::row(i, e);
+          if (row < rows) c[(i64)row * columns + column] = (N)(sums.at[i][j][e] + add);
+        }
+    }
 }

@@ -180,6 +180,7 @@ static bool run_block(Block& b) {
     b.act.resize(k);
     if (b.act.empty()) return true;
     bool go = false;
+    int ahead = -1;  // the warp that alone goes on: as far as it can, before the next one moves
     int nblk = 0, ngrid = 0;
     for (Warp& w : b.warps) w.arrived = 0;
     for (Fiber* f : b.act) {
@@ -196,7 +197,8 @@ static bool run_block(Block& b) {
                    f->line, f->tid);
           return true;
         }
-        if ((w.arrived & need) == need) {
+        if ((w.arrived & need) == need && (opt.order == 2 || ahead < 0 || ahead == f->tid / 32)) {
+          ahead = f->tid / 32;
           std::memcpy(w.out[f->tid % 32], w.in[f->tid % 32], 64);
           f->st = READY;
           go = true;
