@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numba import get_thread_id, prange
 
-from .arrays import empty, plain
+from .arrays import empty, plain, zeros
 from .jit import get_num_threads, jit
 from .microkernel import (
     LOW,
@@ -156,11 +156,12 @@ def _pack(x, g, lines, first, many, k, depth, out, to, width):
             copy_masked(address(out, to + j * width + l), address(x, source), (1 << min(VL, many - l)) - 1)
 
 
-def pack(x, width, turned):
-    """x (K, n), or (n, K) if turned -> (pieces, K, width), zero where x ends within a piece."""
-    K, n = x.shape[turned], x.shape[not turned]
-    out = np.zeros((-(-n // width), K, width), x.dtype)
-    _pack_all(plain(x)[None], turned, out)
+def pack(x, width, turned, parts=1):
+    """x (K, n), or (n, K) if turned -> (parts, pieces, K, width); past a part of the n a piece holds no meaning."""
+    K, n = x.shape[turned], x.shape[not turned] // parts
+    out = zeros((parts, -(-n // width), K, width), x.dtype)
+    for part, to in zip(np.split(x, parts, 0 if turned else 1), out):
+        _pack_all(plain(part)[None], turned, to)
     return out
 
 

@@ -75,7 +75,7 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
     if kind == GRU and b_hh is not None:  # of n, it stands inside of a product with r
         bias[2 * H :], inner[:] = 0 if b_ih is None else b_ih[2 * H :], b_hh[2 * H :]
     acts = products(x[None], w_ih.T[None], bias)[0]
-    strips = np.stack([pack(w, STRIP_BYTES // x.itemsize, True) for w in w_hh.reshape(gates, H, H)])
+    strips = pack(w_hh, STRIP_BYTES // x.itemsize, True, gates)
     y, before, last = (empty(shape, x.dtype) for shape in ((len(x), H), (len(x), H), (N, H)))
     extra = empty((len(x) if kind >= GRU else 0, H), x.dtype)
     last_c = empty((N if kind == LSTM else 0, H), x.dtype)
@@ -100,7 +100,7 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
     du = empty((len(x), gates * H), dtype)
     dx = empty((len(x), gates * H), dtype) if kind == GRU else du
     bias, inner = np.zeros(gates * H, dtype), np.zeros(H, dtype)
-    strips = pack(w_hh, STRIP_BYTES // x.itemsize, False)
+    strips = pack(w_hh, STRIP_BYTES // x.itemsize, False)[0]
     extra = before if extra is None else extra
     order, left = _order(sizes, backwards), _left(N, gates * H, dtype)
     _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left)
