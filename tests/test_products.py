@@ -110,10 +110,12 @@ def test_panels_hold_all_rows(rows):
     assert np.diff(begins).tolist() == [MR] * tall + [LOW] * (panels - tall)
 
 
-@given(st.integers(1, 70), st.integers(1, 40), st.booleans(), DTYPES)
-def test_packed_pieces(n, K, turned, dtype):
-    x = np.random.default_rng(0).standard_normal((K, n)).astype(dtype)
-    out = pack(np.ascontiguousarray(x.T) if turned else x, 32, turned)
-    whole = out.swapaxes(0, 1).reshape(K, -1)
-    np.testing.assert_array_equal(whole[:, :n], x)
-    assert out.shape == (-(-n // 32), K, 32) and (turned or not whole[:, n:].any())
+@given(st.integers(1, 70), st.integers(1, 40), st.integers(1, 4), st.booleans(), DTYPES)
+def test_packed_pieces(n, K, parts, turned, dtype):
+    x = np.random.default_rng(0).standard_normal((K, parts * n)).astype(dtype)
+    out = pack(np.ascontiguousarray(x.T) if turned else x, 32, turned, parts)
+    assert out.shape == (parts, -(-n // 32), K, 32)
+    for packed, part in zip(out, np.split(x, parts, 1)):
+        whole = packed.swapaxes(0, 1).reshape(K, -1)
+        np.testing.assert_array_equal(whole[:, :n], part)
+        assert turned or not whole[:, n:].any()

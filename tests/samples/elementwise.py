@@ -74,6 +74,7 @@ several = {
 SAMPLES |= {name: [Sample(*args) for args in calls] for name, calls in several.items()}
 SAMPLES["xlogy"][-1].order = 0  # infinite there
 SAMPLES["add"] += ones_and_alphas
+SAMPLES["clone"].append(Sample(normal(130, 140).T, order=0, kernel=True))
 SAMPLES["sub"] += ones_and_alphas
 
 FROM = (np.index_exp[1:, ::2],)

@@ -27,7 +27,11 @@ def chain(*steps):
 
 SAMPLES = {
     # views
-    "reshape": [Sample(normal(3, 4), (2, 6)), Sample(normal(0, 3), (3, 0))],
+    "reshape": [
+        Sample(normal(3, 4), (2, 6)),
+        Sample(normal(0, 3), (3, 0)),
+        Sample(normal(130, 140).T, (70, 260), order=0, kernel=True),
+    ],
     "transpose": [Sample(normal(2, 3, 4), (2, 0, 1)), Sample(normal(0, 3), (1, 0))],
     "expand": [Sample(normal(3, 1), (2, 3, 4)), Sample(normal(), (2,))],
     "slice": [Sample(normal(3, 4), INDEX), Sample(normal(3, 2), TURNED), Sample(normal(0, 3), INDEX)],

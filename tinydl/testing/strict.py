@@ -239,6 +239,7 @@ def strict_device():
     """Within it there is a device 'strict', and operations on it are watched for reading back."""
     from .. import device as _  # noqa: F401
     from ..autograd import engine
+    from ..ops import generator
 
     devices = sys.modules["tinydl.device"]
     found = devices.Device("strict", None, Library(), ".kernels.gpu", ndarray)
@@ -261,6 +262,7 @@ def strict_device():
     finally:
         engine.execute = run
         del devices._BY_NAME["strict"], devices._BY_ARRAY[ndarray]
+        generator._of_device.pop("strict", None)
 
 
 class _NoKernels(dict):

@@ -104,6 +104,10 @@ static void worker() {
     to_sched(f);
   }
 }
+static void drop(Fiber* f) {
+  munmap(f->stack, STACK + 4096);
+  delete f;
+}
 static Fiber* take() {
   if (!pool.empty()) {
     Fiber* f = pool.back();

@@ -48,7 +48,10 @@ static const char* launch(void (*call)(void**), void** args, const unsigned* g, 
              trap_addr, blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x, threadIdx.y, threadIdx.z);
     return err;
   }
-  return launch_(call, args, g, bl, dyn, coop);
+  const char* said = launch_(call, args, g, bl, dyn, coop);
+  // a process may have 65,530 mappings, and each of many modules has a pool of its own
+  for (; pool.size() > 16; pool.pop_back()) drop(pool.back());
+  return said;
 }
 static const char* launch_(void (*call)(void**), void** args, const unsigned* g, const unsigned* bl,
                            unsigned dyn, int coop) {
@@ -100,10 +103,7 @@ static const char* launch_(void (*call)(void**), void** args, const unsigned* g,
         snprintf(err, sizeof err, "grid sync in a kernel that was not launched as cooperative");
     }
     if (err[0])
-      for (Fiber* f : b.act) {
-        munmap(f->stack, STACK + 4096);
-        delete f;
-      }
+      for (Fiber* f : b.act) drop(f);
   } else {
     std::vector<Block> bs(nb);
     size_t done = 0;
