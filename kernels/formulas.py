@@ -57,3 +57,40 @@ TABLE = {
         " * (0.7978845608028654 + 0.10703222440890037 * x * x))",
     ),
 }
+
+
+def kernels_of(serve, names=tuple(TABLE)) -> dict:
+    """Kernels by name: of the operations `names` and of the composites among the formulas.
+
+    serve(name, arrays, constants) runs a formula on a device, or declines.
+    """
+
+    def of(name):
+        arrays, constants, _ = TABLE[name]
+        count = len(arrays.split())
+
+        def kernel(*args):
+            return serve(name, args[:count], args[count:])
+
+        kernel.__name__ = name
+        kernel.__doc__ = f"As the operation {name}; of ({', '.join((arrays + ' ' + constants).split())})."
+        return kernel
+
+    def gradient(name, g, x):
+        y = serve(name, (g, x), ())
+        return y if y is NotImplemented else (y,)
+
+    def gelu(x, approximate):
+        return serve("gelu_tanh" if approximate == "tanh" else "gelu", (x,), ())
+
+    def gelu_grad(g, x, approximate, needed):
+        return gradient("gelu_tanh_grad" if approximate == "tanh" else "gelu_grad", g, x)
+
+    def silu_grad(g, x, needed):
+        return gradient("silu_grad", g, x)
+
+    def mish_grad(g, x, needed):
+        return gradient("mish_grad", g, x)
+
+    composites = gelu, gelu_grad, silu_grad, mish_grad
+    return {name: of(name) for name in names} | {kernel.__name__: kernel for kernel in composites}

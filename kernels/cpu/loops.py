@@ -13,10 +13,10 @@ from llvmlite import ir
 from numba import prange, types
 from numba.extending import intrinsic
 
+from ..formulas import TABLE
 from . import formula, vmath
 from .jit import jit
 from .microkernel import address
-from .pointwise import TABLE
 
 CHUNK = 1 << 13  # elements in a piece, the same at every number of threads
 LOOP = """

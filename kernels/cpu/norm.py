@@ -14,6 +14,7 @@ from math import prod, sqrt
 import numpy as np
 from numba import carray
 
+from ..shapes import NARROW, apart, joined, only
 from .arrays import FLOATS, empty, plain
 from .columns import WIDTH, columns, columns_grad
 from .jit import jit
@@ -22,7 +23,6 @@ from .microkernel import address
 from .sums import products, scaled_products, squares, total
 
 PIECES = 32  # that rows are cut into, each with sums of its own for the gradients of weight and bias
-NARROW = 8  # planes of fewer numbers are joined first
 
 
 # ---------------------------------------------------------------- planes
@@ -36,8 +36,8 @@ def batch_norm(x, weight, bias, eps):
         y, (mean, var, scale) = empty(x.shape, x.dtype), (sums := np.empty((3, C), x.dtype))
         columns(-(-C // WIDTH), plain(x).reshape(N, C), *vectors, float(eps), y.reshape(N, C), sums)
     else:
-        y, mean, var, scale = _forward(_joined(x), *vectors, eps, _batch(N, C, P))
-        y = _apart(y, x.shape)
+        y, mean, var, scale = _forward(plain(joined(x)), *vectors, eps, _batch(N, C, P))
+        y = plain(apart(y, x.shape))
     return y, mean, var, mean.copy(), scale
 
 
@@ -52,9 +52,9 @@ def batch_norm_grad(g, x, weight, bias, eps, mean, scale, needed):
         flat = (plain(a).reshape(N, C) for a in (g[0], x))
         columns_grad(-(-C // WIDTH), *flat, mean, scale, weight, gx.reshape(N, C), gw, gb)
     else:
-        gx, gw, gb = _backward(_joined(g[0]), _joined(x), mean, scale, weight, _batch(N, C, P))
-        gx = _apart(gx, x.shape)
-    return _only(needed, gx, gw, gb)
+        gx, gw, gb = _backward(plain(joined(g[0])), plain(joined(x)), mean, scale, weight, _batch(N, C, P))
+        gx = plain(apart(gx, x.shape))
+    return only(needed, gx, gw, gb)
 
 
 def group_norm(x, weight, bias, num_groups, eps):
@@ -72,7 +72,7 @@ def group_norm_grad(g, x, weight, bias, num_groups, eps, mean, scale, needed):
     N, C, P = *x.shape[:2], prod(x.shape[2:])
     w = np.tile(_vector(weight, x, C, 1), N)
     gx, *vectors = _backward(plain(g), plain(x), mean, scale, w, (1, N * num_groups, C // num_groups, P))
-    return _only(needed, gx.reshape(x.shape), *(v.reshape(N, C).sum(axis=0) for v in vectors))
+    return only(needed, gx.reshape(x.shape), *(v.reshape(N, C).sum(axis=0) for v in vectors))
 
 
 def _served(x):
@@ -86,22 +86,6 @@ def _vector(v, x, n, fill):
 
 def _batch(N, C, P):
     return (N, C, 1, P) if P >= NARROW else (1, C, 1, N * P)
-
-
-def _joined(x):
-    """x as the planes of `_batch`: channels first where these are small."""
-    return plain(x if prod(x.shape[2:]) >= NARROW else x.swapaxes(0, 1))
-
-
-def _apart(y, shape):
-    """`_joined` undone."""
-    if prod(shape[2:]) >= NARROW:
-        return y.reshape(shape)
-    return plain(y.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1))
-
-
-def _only(needed, *gradients):
-    return tuple(g if n else None for g, n in zip(gradients, needed))
 
 
 def _forward(x, weight, bias, eps, shape):
@@ -172,7 +156,7 @@ def layer_norm_grad(g, x, weight, bias, count, eps, mean, scale, needed):
     gx, sums = empty(x.shape, x.dtype), np.zeros((PIECES, 2, D), x.dtype)
     given = plain(g).reshape(-1, D), plain(x).reshape(-1, D), mean, scale, _vector(weight, x, D, 1)
     _rows_grad(PIECES, *given, True, gx.reshape(-1, D), sums)
-    return _only(needed, gx, *(v.reshape(x.shape[-count:]) for v in sums.sum(axis=0)))
+    return only(needed, gx, *(v.reshape(x.shape[-count:]) for v in sums.sum(axis=0)))
 
 
 def rms_norm(x, weight, count, eps):
@@ -187,7 +171,7 @@ def rms_norm_grad(g, x, weight, count, eps, scale, needed):
     gx, sums = empty(x.shape, x.dtype), np.zeros((PIECES, 2, D), x.dtype)
     given = plain(g).reshape(-1, D), plain(x).reshape(-1, D), np.zeros_like(scale), scale, _vector(weight, x, D, 1)
     _rows_grad(PIECES, *given, False, gx.reshape(-1, D), sums)
-    return _only(needed, gx, sums[:, 0].sum(axis=0).reshape(x.shape[-count:]))
+    return only(needed, gx, sums[:, 0].sum(axis=0).reshape(x.shape[-count:]))
 
 
 def _rows_of(x, weight, bias, count, eps, centred):

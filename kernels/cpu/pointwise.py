@@ -6,7 +6,7 @@ first use (loops.py), and only then is Numba imported; of small arrays NumPy's o
 
 import numpy as np
 
-from ..formulas import TABLE
+from ..formulas import kernels_of
 from .arrays import FLOATS, empty, plain
 
 SMALLEST = 1 << 15  # elements; below, NumPy's one thread is done before others have woken up
@@ -38,19 +38,7 @@ def _serve(name, arrays, constants=()):
     return y
 
 
-def _kernel(name):
-    arrays, constants, _ = TABLE[name]
-    count = len(arrays.split())
-
-    def kernel(*args):
-        return _serve(name, args[:count], args[count:])
-
-    kernel.__name__ = name
-    kernel.__doc__ = f"As the operation {name}; of ({', '.join((arrays + ' ' + constants).split())})."
-    return kernel
-
-
-globals().update({name: _kernel(name) for name in TABLE})
+globals().update(kernels_of(_serve))
 
 
 def add(x, other, alpha=1):
@@ -79,23 +67,3 @@ def _of_channels(x, other, weight_and_bias):
 
 def sub(x, other, alpha=1):
     return _serve("sub", (x, other)) if alpha == 1 else NotImplemented
-
-
-def gelu(x, approximate):
-    return _serve("gelu_tanh" if approximate == "tanh" else "gelu", (x,))
-
-
-def gelu_grad(g, x, approximate, needed):
-    y = _serve("gelu_tanh_grad" if approximate == "tanh" else "gelu_grad", (g, x))
-    return y if y is NotImplemented else (y,)
-
-
-def _only_gradient(name):
-    def kernel(g, x, needed):
-        y = _serve(name, (g, x))
-        return y if y is NotImplemented else (y,)
-
-    return kernel
-
-
-silu_grad, mish_grad = _only_gradient("silu_grad"), _only_gradient("mish_grad")

@@ -5,6 +5,7 @@ Hidden mean and scale (1 / deviation) are of the type in which numbers are added
 
 from math import prod
 
+from ..shapes import NARROW, apart, joined, only
 from .arrays import instance, instances, lanes, plain, served, wide
 from .launch import _MOST_INT, MOST_BLOCKS, THREADS, backend_of, elementwise, launch
 from .reduce import REDUCE, parts_of
@@ -21,7 +22,6 @@ NORM = Source(
         for i in instances(name)
     ),
 )
-NARROW = 8  # planes of fewer numbers are joined first
 
 
 # ---------------------------------------------------------------- planes
@@ -32,8 +32,8 @@ def batch_norm(x, weight, bias, eps):
     N, C, P = _batch(x)
     empty = backend_of(x).empty
     mean_, var = empty(C, x.dtype), empty(C, x.dtype)
-    y, mean, scale = _forward(_joined(x), weight, bias, eps, (N, C, P), (C, P, C, 1), mean_, var)
-    return _apart(y, x.shape), mean_, var, mean, scale
+    y, mean, scale = _forward(plain(joined(x)), weight, bias, eps, (N, C, P), (C, P, C, 1), mean_, var)
+    return plain(apart(y, x.shape)), mean_, var, mean, scale
 
 
 def batch_norm_grad(g, x, weight, bias, eps, mean, scale, needed):
@@ -41,8 +41,8 @@ def batch_norm_grad(g, x, weight, bias, eps, mean, scale, needed):
     if g[0] is None or any(one is not None for one in g[1:]) or not _served(x, g[0]):
         return NotImplemented
     N, C, P = _batch(x)
-    gx, gw, gb = _backward(_joined(g[0]), _joined(x), weight, mean, scale, (N, C, P), (1, C, 1, C), N * P)
-    return _only(needed, _apart(gx, x.shape), gw, gb)
+    gx, gw, gb = _backward(plain(joined(g[0])), plain(joined(x)), weight, mean, scale, (N, C, P), (1, C, 1, C), N * P)
+    return only(needed, plain(apart(gx, x.shape)), gw, gb)
 
 
 def group_norm(x, weight, bias, num_groups, eps):
@@ -60,7 +60,7 @@ def group_norm_grad(g, x, weight, bias, num_groups, eps, mean, scale, needed):
         return NotImplemented
     N, C, P = *x.shape[:2], prod(x.shape[2:])
     B, J = C // num_groups, N * num_groups
-    return _only(needed, *_backward(plain(g), plain(x), weight, mean, scale, (1, N * C, P), (N, C, B, J), B * P))
+    return only(needed, *_backward(plain(g), plain(x), weight, mean, scale, (1, N * C, P), (N, C, B, J), B * P))
 
 
 def _served(*arrays):
@@ -68,25 +68,9 @@ def _served(*arrays):
 
 
 def _batch(x):
-    """(N, C, P), or where planes are narrow the same of `_joined`."""
+    """(N, C, P), or where planes are narrow the same of `joined`."""
     N, C, P = *x.shape[:2], prod(x.shape[2:])
     return (N, C, P) if P >= NARROW else (1, C, N * P)
-
-
-def _joined(x):
-    """x as the planes of `_batch`: channels first where these are small."""
-    return plain(x if prod(x.shape[2:]) >= NARROW else x.swapaxes(0, 1))
-
-
-def _apart(y, shape):
-    """`_joined` undone."""
-    if prod(shape[2:]) >= NARROW:
-        return y.reshape(shape)
-    return plain(y.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1))
-
-
-def _only(needed, *gradients):
-    return tuple(g if n else None for g, n in zip(gradients, needed))
 
 
 def _vector(v):
@@ -178,7 +162,7 @@ def _rows_grad(g, x, weight, count, mean, scale, needed):
         launch(NORM, instance("row_products", x), (-(-D // 32), S), (32, 8), g, x, mean, scale, parts, centred, M, D)
         elementwise(REDUCE, instance("sum_parts", x), 2 * D, parts, both, S, 2 * D, 1, 2 * D)
         gw, gb = both[0], both[1]
-    return _only(needed, gx, gw, gb)
+    return only(needed, gx, gw, gb)
 
 
 # ---------------------------------------------------------------- scale and shift of channels

@@ -5,7 +5,7 @@ What is one function of CuPy's (add, exp, ...) has no kernel here: CuPy makes on
 
 import ast
 
-from ..formulas import TABLE
+from ..formulas import TABLE, kernels_of
 from .arrays import instance, instances, lanes, plain, served
 from .launch import backend_of, elementwise
 from .source import Source
@@ -59,38 +59,4 @@ def _serve(name, arrays, constants=()):
     return y
 
 
-def _kernel(name):
-    arrays, constants, _ = TABLE[name]
-    count = len(arrays.split())
-
-    def kernel(*args):
-        return _serve(name, args[:count], args[count:])
-
-    kernel.__name__ = name
-    kernel.__doc__ = f"As the operation {name}; of ({', '.join((arrays + ' ' + constants).split())})."
-    return kernel
-
-
-globals().update({name: _kernel(name) for name in NAMES})
-
-
-def gelu(x, approximate):
-    return _serve("gelu_tanh" if approximate == "tanh" else "gelu", (x,))
-
-
-def gelu_grad(g, x, approximate, needed):
-    y = _serve("gelu_tanh_grad" if approximate == "tanh" else "gelu_grad", (g, x))
-    return y if y is NotImplemented else (y,)
-
-
-def silu_grad(g, x, needed):
-    return _of_gradient("silu_grad", g, x)
-
-
-def mish_grad(g, x, needed):
-    return _of_gradient("mish_grad", g, x)
-
-
-def _of_gradient(name, g, x):
-    y = _serve(name, (g, x))
-    return y if y is NotImplemented else (y,)
+globals().update(kernels_of(_serve, NAMES))
