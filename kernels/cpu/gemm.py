@@ -30,7 +30,7 @@ from .microkernel import (
 from .panels import heights, row_of, turn
 
 DEPTH = 2048  # bytes of the terms that are summed at a time, and
-ROWS = 18 * MR  # rows of the left operand: the second-level cache holds them and a strip
+ROWS = 19 * MR  # rows of the left operand, just over 256: the second-level cache holds them and a strip
 ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
 
 
