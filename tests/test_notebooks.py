@@ -41,5 +41,5 @@ def test_was_committed_executed_and_names_no_machine(path):
 def test_without_a_compiler_the_lesson_on_gpu_kernels_says_what_to_install(monkeypatch):
     monkeypatch.setattr(cudaemu, "available", lambda: False)
     code = ["".join(c["source"]) for c in json.loads(GPU_KERNELS.read_text())["cells"] if c["cell_type"] == "code"]
-    with pytest.raises(RuntimeError, match=r"needs the compiler g\+\+, which was not found. Install it .*apt install g\+\+"):
+    with pytest.raises(RuntimeError, match=r"needs the compiler g\+\+, which was not found.*apt install g\+\+"):
         exec("\n".join(code[:2]), {})
