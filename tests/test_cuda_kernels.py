@@ -67,3 +67,12 @@ def test_launches_are_checked(device):
         launch(RANDOM, "philox_uniform<float>", (1, 70000), 32, x, 4, 0, 0)
     with pytest.raises(KeyError, match="no instance philox_uniform<int>"):
         launch(RANDOM, "philox_uniform<int>", 1, 32, x, 4, 0, 0)
+
+
+def test_shared_memory_once_granted_stays_granted(device):
+    """Kernels are launched with more of it, with less, and again with more; the driver keeps one number for each."""
+    x, w = tinydl.rand(1, 4, 24, 24, device="strict"), tinydl.rand(64, 4, 11, 11, device="strict")
+    convolve = tinydl.nn.functional.conv2d
+    large = convolve(x, w).array.get()
+    convolve(x, w[:, :, :3, :3])
+    np.testing.assert_array_equal(convolve(x, w).array.get(), large)

@@ -129,6 +129,18 @@ def test_bad_launches_are_refused(arguments, message):
         RawModule(ROW_SUMS).get_function("row_sums")(grid, block, tuple(given.values()), shared_mem=shared)
 
 
+def test_shared_memory_is_granted_to_a_kernel_not_to_one_look_at_it():
+    x, module = np.zeros((1, 32), "f"), RawModule(ROW_SUMS)
+    given = (1,), (32,), (x, np.zeros(1, "f"), np.int32(32), np.float32(1))
+    first, second = module.get_function("row_sums"), module.get_function("row_sums")
+    with pytest.raises(EmulationError, match="65536 bytes of shared memory; 49152 were granted"):
+        first(*given, shared_mem=1 << 16)
+    first.max_dynamic_shared_size_bytes = 1 << 16
+    second(*given, shared_mem=1 << 16)
+    with pytest.raises(EmulationError, match="a block has at most"):
+        second.max_dynamic_shared_size_bytes = 1 << 20
+
+
 def test_sources_that_do_not_compile_and_unknown_names():
     with pytest.raises(EmulationError, match="there is no kernel nothing; there are row_sums"):
         RawModule(ROW_SUMS).get_function("nothing")

@@ -60,7 +60,7 @@ def _resident(kernel, threads, shared):
     import cupy
 
     try:
-        kernel.max_dynamic_shared_size_bytes = shared
+        _grant(kernel, shared)
     except cupy.cuda.driver.CUDADriverError:  # more than this device has
         return 0
     each = cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, threads, shared)
@@ -79,9 +79,14 @@ def compiled(source: Source, backend: Backend, instances: tuple[str, ...]) -> An
 @functools.cache
 def _kernel(source, backend, instance, shared):
     kernel = compiled(source, backend, (instance,) if source.apart else source.instances).get_function(instance)
-    if shared > 48 << 10:  # more than every device grants without being asked
-        kernel.max_dynamic_shared_size_bytes = shared
+    _grant(kernel, shared)
     return kernel
+
+
+def _grant(kernel, shared):
+    """Allow launches with so much shared memory.  A kernel has one such number: lowered, it would refuse earlier ones."""
+    if shared > kernel.max_dynamic_shared_size_bytes:  # at first what every device grants without being asked
+        kernel.max_dynamic_shared_size_bytes = shared
 
 
 @functools.cache

@@ -13,7 +13,8 @@ from .compiler import EmulationError, compiled
 from .guard import Guarded
 
 ORDERS = ("forward", "reverse", "shuffle")
-SHARED_BYTES = 227 * 1024  # that a block of sm_90 may ask for
+SHARED_BYTES = 227 * 1024  # that a block of sm_90 may have, where it is granted to its kernel
+UNASKED_BYTES = 48 * 1024  # that every block may have
 _PLAIN = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(')
 
 
@@ -48,7 +49,7 @@ class RawModule:
         self.names = _PLAIN.findall(self.code) + list(name_expressions or [])
         self.options = [o for o in options if o.startswith(("-D", "-I", "-U"))]
         self.cooperative = enable_cooperative_groups
-        self._library = None
+        self._library, self._granted = None, dict.fromkeys(self.names, UNASKED_BYTES)
 
     def compile(self, log_stream=None) -> None:
         """Compile now; otherwise the first kernel asked for does."""
@@ -60,21 +61,30 @@ class RawModule:
         if name not in self.names:
             raise EmulationError(f"there is no kernel {name}; there are {', '.join(self.names)}")
         self.compile()
-        return RawKernel(self._library, self.names.index(name), name, self.cooperative)
+        return RawKernel(self._library, self.names.index(name), name, self.cooperative, self._granted)
 
 
 class RawKernel:
     """As cupy.RawKernel: called with grid, block and arguments, arrays or NumPy scalars."""
 
-    max_dynamic_shared_size_bytes = SHARED_BYTES
-
-    def __init__(self, library, index: int, name: str, cooperative: bool):
+    def __init__(self, library, index: int, name: str, cooperative: bool, granted: dict[str, int]):
         signature = getattr(library, f"emu_sig_{index}")
         signature.restype = ctypes.c_char_p
         self.name, self.parameters = name, signature().decode().split()
-        self._cooperative = cooperative
+        self._cooperative, self._granted = cooperative, granted
         self._run = getattr(library, f"emu_run_{index}")
         self._run.restype = ctypes.c_char_p
+
+    @property
+    def max_dynamic_shared_size_bytes(self) -> int:
+        """What a launch may ask for.  As on a device a kernel has one such number, however often it was looked up."""
+        return self._granted[self.name]
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size: int) -> None:
+        if size > SHARED_BYTES:
+            raise EmulationError(f"{self.name}: {size} bytes of shared memory; a block has at most {SHARED_BYTES}")
+        self._granted[self.name] = size
 
     def __call__(self, grid, block, args, *, shared_mem: int = 0, stream=None) -> None:
         grid, block = ((*map(int, size), 1, 1)[:3] for size in (grid, block))
@@ -100,8 +110,9 @@ class RawKernel:
             raise EmulationError(f"{self.name}: block {block} cannot be launched")
         if min(grid) < 1 or grid[0] >= 2**31 or max(grid[1:]) > 65535:
             raise EmulationError(f"{self.name}: grid {grid} cannot be launched")
-        if shared > SHARED_BYTES:
-            raise EmulationError(f"{self.name}: {shared} bytes of shared memory; a block has at most {SHARED_BYTES}")
+        granted = self.max_dynamic_shared_size_bytes
+        if shared > granted:
+            raise EmulationError(f"{self.name}: {shared} bytes of shared memory; {granted} were granted to this kernel")
         if count != len(self.parameters):
             raise EmulationError(f"{self.name}: takes {len(self.parameters)} arguments, got {count}")
 
