@@ -84,7 +84,7 @@ def _kernel(source, backend, instance, shared):
 
 
 def _grant(kernel, shared):
-    """Allow launches with so much shared memory.  A kernel has one such number: lowered, it would refuse earlier ones."""
+    """Allow launches with so much shared memory.  A kernel has one such number: lowered, earlier ones would fail."""
     if shared > kernel.max_dynamic_shared_size_bytes:  # at first what every device grants without being asked
         kernel.max_dynamic_shared_size_bytes = shared
 
