@@ -58,29 +58,53 @@ def test_of_what_meets_the_last_stays(dtype):
     check("scatter_last", Sample(index, x.shape, 1), "float32")
 
 
+OUTSIDE = "an index lies outside"
 BAD = {
-    "indexing": lambda x, index: F.embedding(index, x),
-    "gather": lambda x, index: x.gather(0, index.reshape(3, 1)),
-    "scatter": lambda x, index: x.scatter(0, index.reshape(3, 1), 1.0),
-    "cross_entropy": lambda x, index: F.cross_entropy(x[:3], index),
-    "max_unpool": lambda x, index: F.max_unpool1d(x[:1, :3], index.reshape(1, 3), 1),
+    "embedding": (f"indexing: {OUTSIDE}", lambda x, index: F.embedding(index, x)),
+    "embedding below 0": (f"indexing: {OUTSIDE}", lambda x, index: F.embedding(index % 4 - 4, x)),
+    "gather": (f"gather: {OUTSIDE}", lambda x, index: x.gather(0, index.reshape(3, 1))),
+    "scatter": (f"scatter: {OUTSIDE}", lambda x, index: x.scatter(0, index.reshape(3, 1), 1.0)),
+    "scatter into another row": (f"scatter: {OUTSIDE}", lambda x, index: x.scatter(1, index.reshape(3, 1), 1.0)),
+    "scatter_add": (f"scatter: {OUTSIDE}", lambda x, index: x.scatter_add(0, index.reshape(3, 1), x)),
+    "scatter_add, many": (
+        f"scatter: {OUTSIDE}",
+        lambda x, index: x[0].scatter_add(0, index.repeat(20), x.repeat(1, 15)[0]),
+    ),
+    "index_add": (f"indexing: {OUTSIDE}", lambda x, index: x.index_add(0, index, x[:3])),
+    "index_copy": (f"indexing: {OUTSIDE}", lambda x, index: x.index_copy(0, index, x[:3])),
+    "index_fill": (f"indexing: {OUTSIDE}", lambda x, index: x.index_fill(1, index, 2.0)),
+    "index_put": (f"indexing: {OUTSIDE}", lambda x, index: x.index_put((index,), x[:3])),
+    "index_put, added": (f"indexing: {OUTSIDE}", lambda x, index: x.index_put((index,), x[:3], accumulate=True)),
+    "take_along_dim": (f"indexing: {OUTSIDE}", lambda x, index: tinydl.take_along_dim(x, index.reshape(1, 3), 1)),
+    "one_hot": (f"indexing: {OUTSIDE}", lambda x, index: F.one_hot(index, 4)),
+    "cross_entropy": ("cross_entropy: a target is none", lambda x, index: F.cross_entropy(x[:3], index)),
+    "max_unpool": ("max_unpool: an index", lambda x, index: F.max_unpool1d(x[:1, :3], index.reshape(1, 3), 1)),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("message, call", BAD.values(), ids=list(BAD))
 @pytest.mark.parametrize("at_once", [False, True])
-def test_indices_that_lie_outside_are_raised_by_the_next_synchronisation(name, at_once, monkeypatch):
+def test_indices_that_lie_outside_are_raised_by_the_next_synchronisation(message, call, at_once, monkeypatch):
     monkeypatch.setenv("TINYDL_SYNC", str(int(at_once)))
     with emulated_device() as device:
         x, index = tinydl.ones(4, 4, device=device), tinydl.tensor([3, 9, -5], device=device)
         if at_once:
-            with pytest.raises(IndexError, match=f"{name}: .* TINYDL_SYNC=1 raises at once"):
-                BAD[name](x, index)
+            with pytest.raises(IndexError, match=f"{message}.* TINYDL_SYNC=1 raises at once"):
+                call(x, index)
         else:
-            y = BAD[name](x, index)
-            with pytest.raises(IndexError, match=f"{name}: .* lies outside|{name}: a target is none"):
+            y = call(x, index)
+            with pytest.raises(IndexError, match=message):
                 y.sum().item()
         assert x.sum().item() == 16
+
+
+def test_indices_up_to_the_edges_are_no_faults(monkeypatch):
+    monkeypatch.setenv("TINYDL_SYNC", "1")
+    with emulated_device() as device:
+        x, kinds = tinydl.ones(4, 4, device=device), ("int32", "int64")
+        for index in (tinydl.tensor([-4, 3], dtype=kind, device=device) for kind in kinds):
+            x.index_fill(0, index, 2.0), x[index], x.index_put((index,), x[:2])
+            x.index_add(0, index % 4, x[:2]), x.scatter_add(1, (index % 4).reshape(2, 1), x)
 
 
 def test_a_row_that_is_none_shows():

@@ -15,6 +15,7 @@ FAMILIES = {
         *("avg_pool", "avg_pool_spread"),
     ),
     "embedding": ("take_at", "add_at"),
+    "indices": ("check_index",),
     "norm": (
         *("batch_norm", "batch_norm_grad", "group_norm", "group_norm_grad", "layer_norm", "layer_norm_grad"),
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),

@@ -8,6 +8,7 @@ KINDS = (
     "scatter: an index lies outside of its dimension", "cross_entropy: a target is none of the classes",
     "max_unpool: an index lies outside of the output",
 )  # fmt: skip
+INDEX, GATHER, SCATTER = 1, 2, 3
 _notes: dict = {}  # of each backend, an array of one number
 _unread: set = set()
 

@@ -31,7 +31,9 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(input.max().item()) + 1
     elif num_classes <= 0 and not (num_classes == 0 and input.numel()):
         raise RuntimeError(f"one_hot: num_classes must be positive, got {num_classes}")
-    if input.numel() and input.device.type == "cpu":
+    if input.device.type != "cpu":
+        check_index("one_hot", input, num_classes, 0, negative=False)
+    elif input.numel():
         low, high = input.min().item(), input.max().item()
         if low < 0 or high >= num_classes:
             raise RuntimeError(f"one_hot: classes must lie in [0, {num_classes - 1}], got {low if low < 0 else high}")

@@ -19,10 +19,13 @@ from .views import ALL
 def check_index(name: str, index: Tensor, size: int, dim: int, negative: bool = True) -> None:
     """Refuse an index outside a dimension of `size`; one below 0 counts from the end, if it may.
 
-    On the CPU only: on a GPU, where CuPy wraps silently, it would wait for all work queued before.
+    On a GPU, where it would wait for all work queued before, a kernel notes it for the next synchronisation.
     """
     a = index.array
-    if a.size == 0 or index.device is not CPU:
+    if index.device is not CPU:
+        noted = index.device.kernels["check_index"]
+        return noted and noted(name, a, size, negative)
+    if a.size == 0:
         return
     lowest, low, high = -size if negative else 0, a.min(), a.max()
     if low < lowest or high >= size:
