@@ -22,7 +22,7 @@ LAYERS = [
     {"tensor", "autograd", "printing"},
     {"ops", "numpy_protocol", "interop"},
     {"nn", "optim", "data", "utils", "distributions", "func", "linalg", "special", "random", "sparse"},
-    {"cuda", "amp", "io", "profiler", "metrics", "pictures", "summary", "testing", "threads"},
+    {"cuda", "backends", "amp", "io", "profiler", "metrics", "pictures", "summary", "testing", "threads"},
     {"models"},
     {"train"},
     {"cli", "__main__"},

@@ -15,7 +15,7 @@ from tinydl.kernels import cpu
 from tinydl.tensor import Tensor, wrap
 from tinydl.testing import gradcheck
 
-OWN = {"to_device"}  # samples of their own, below
+OWN = {"to_device", "page_locked"}  # samples of their own, below
 SHARES = {  # what gives its argument's memory back though it is no view: places in the graph, and parts marked as views
     "alias",
     "scaled_gradient",

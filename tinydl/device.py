@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .kernels.gpu.transfer import in_flight, pinned_empty
+
 
 class Namespace:
     """An array library as operations see it (`xp`): its functions, and `xp.special` beside them."""
@@ -52,6 +54,7 @@ class Device:
         self.type, self.index, self.xp = type, index, xp
         self.kernels = Kernels(kernels)
         self.array_type = array_type
+        self.memory = None  # of a GPU: its allocator
 
     def __str__(self):
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -70,34 +73,62 @@ class Device:
     def __reduce__(self):
         return device, (str(self),)
 
-    def array(self, array, dtype=None):
-        """`array` (of any device, or anything NumPy takes) as an array of this device; shares memory if it can."""
+    def array(self, array, dtype=None, non_blocking: bool = False):
+        """`array` (of any device, or anything NumPy takes) as an array of this device; shares memory if it can.
+
+        non_blocking: a copy to a GPU may still be under way; until it is done, `array` must not be written to.
+        """
         if isinstance(array, self.array_type):
             array = self.xp.asarray(array)  # a plain array, of a memory map, too
             return array if dtype is None or array.dtype == dtype else array.astype(dtype)
         if type(array) in _BY_ARRAY:
             array = _BY_ARRAY[type(array)].to_host(array)
-        return self.xp.asarray(array, dtype)
+        if self is CPU:
+            return self.xp.asarray(array, dtype)
+        sent = self.xp.asarray(array, dtype, blocking=not non_blocking)
+        if non_blocking:
+            self._hold(array)
+        return sent
 
-    def to_host(self, array) -> np.ndarray:
-        """An array of this device as NumPy's.  IndexError for a bad index that only a kernel could see."""
+    def to_host(self, array, out: np.ndarray | None = None) -> np.ndarray:
+        """An array of this device as NumPy's.  IndexError for a bad index that only a kernel could see.
+
+        out: page-locked memory of the same shape and type, which is returned while the copy may be under way.
+        """
         if isinstance(array, np.ndarray):
             return array
-        _raise_faults()
+        if out is not None:
+            array.get(out=out, blocking=False)
+            self._hold(array, out)
+            return out
+        raise_faults()
         return array.get()
 
-    def synchronize(self):
-        """Wait until everything asked of the device is done.  IndexError as of `to_host`."""
+    def pinned(self, array: np.ndarray) -> np.ndarray:
+        """A copy of a host array in page-locked memory, from which this device copies without waiting."""
+        out = pinned_empty(self.xp.cuda, array.shape, array.dtype)
+        out[...] = array
+        return out
+
+    def _hold(self, *arrays):
+        """Let arrays live until all that the current stream was asked is done."""
         if self.type == "cuda":
-            self.xp.cuda.get_current_stream().synchronize()
-            _raise_faults()
+            cuda = self.xp.cuda
+            in_flight.keep(cuda.get_current_stream().record(cuda.Event(disable_timing=True)), *arrays)
+
+    def synchronize(self):
+        """Wait until everything asked of the device is done, on all streams.  IndexError as of `to_host`."""
+        if self.type == "cuda":
+            self.xp.cuda.runtime.deviceSynchronize()
+            in_flight.release()
+            raise_faults(every=True)
 
 
-def _raise_faults():
-    """Raise what GPU kernels, if any ran, noted since the last look."""
+def raise_faults(every: bool = False):
+    """Raise what GPU kernels, if any ran, noted since the last look; every: on other streams, too."""
     faults = sys.modules.get(f"{__package__}.kernels.gpu.faults")
     if faults:
-        faults.raise_faults()
+        faults.raise_faults(every)
 
 
 CPU = Device("cpu", None, Namespace("numpy", "scipy.special"), ".kernels.cpu", np.ndarray)
@@ -126,8 +157,8 @@ def register(found: Device) -> Device:
     return found
 
 
-def device(name=None) -> Device:
-    """The device called `name`: 'cpu', 'cuda', 'cuda:0', or a Device.  None is the CPU.
+def device(name=None, index: int | None = None) -> Device:
+    """The device called `name`: 'cpu', 'cuda', 'cuda:0', 0 (the GPU of that number), or a Device.  None is the CPU.
 
     RuntimeError where there is no such device here, with the reason; ValueError for an unknown name.
     """
@@ -135,6 +166,10 @@ def device(name=None) -> Device:
         return name
     if name is None:
         return CPU
+    if index is not None:
+        name = f"{name}:{index}"
+    elif isinstance(name, int) and not isinstance(name, bool):
+        name = f"cuda:{name}"
     if name in _BY_NAME:
         return _BY_NAME[name]
     kind, _, index = str(name).partition(":")
@@ -145,6 +180,11 @@ def device(name=None) -> Device:
     if int(index or 0):
         raise RuntimeError(f"device: tinydl uses one GPU, 'cuda'; got {name!r}. Choose it by CUDA_VISIBLE_DEVICES")
     return _BY_NAME.get("cuda") or register(_cuda())
+
+
+def cuda_is_available() -> bool:
+    """Whether there is a device 'cuda'.  Never raises."""
+    return "cuda" in _BY_NAME or cuda_state()[0]
 
 
 def cuda_state() -> tuple[bool, str]:
@@ -171,4 +211,8 @@ def _cuda() -> Device:
         raise RuntimeError(f"device 'cuda' cannot be used: {reason}. `tinydl doctor` tells more")
     import cupy
 
-    return Device("cuda", None, Namespace("cupy", "cupyx.scipy.special"), ".kernels.gpu", cupy.ndarray)
+    from .kernels.gpu.memory import guarded
+
+    found = Device("cuda", None, Namespace("cupy", "cupyx.scipy.special"), ".kernels.gpu", cupy.ndarray)
+    found.memory = guarded(cupy)
+    return found

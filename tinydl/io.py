@@ -59,7 +59,7 @@ def load(f, map_location=None, *, device=None, weights_only: bool = True) -> Any
     ValueError, naming the file, for a damaged file and for one of PyTorch's or pickle's, with the
     lines that convert it.
     """
-    target = as_device(device if map_location is None else map_location)
+    target = _target(device if map_location is None else map_location)
     if hasattr(f, "read"):
         name, data = getattr(f, "name", "the stream"), f.read()
     else:
@@ -74,6 +74,15 @@ def load(f, map_location=None, *, device=None, weights_only: bool = True) -> Any
         return _Reader(arrays, target).decode(json.loads(structure))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _damaged(name, f"its structure cannot be read ({error!r})") from error
+
+
+def _target(device):
+    if callable(device) or isinstance(device, dict):
+        raise TypeError(
+            "load: map_location must be a device such as 'cpu' or 'cuda', not a function or a dict: files do not say "
+            "where their tensors were, all come to one device"
+        )
+    return as_device(device)
 
 
 def _checksum(structure: str, arrays: dict[str, np.ndarray]) -> int:

@@ -324,7 +324,7 @@ class Tensor:
     def cross(self, other, dim=...):
         """Cross product along `dim`, of size 3 (default: the first such dimension)."""
     def cuda(self, device=..., non_blocking: _bool = ...) -> Tensor:
-        """The tensor on the GPU."""
+        """The tensor on the GPU; non_blocking as in `to`."""
     def cummax(self, dim: _int) -> Any:
         """The largest element so far along `dim`, and where it stands (of equal ones the last)."""
     def cummin(self, dim: _int) -> Any:
@@ -542,6 +542,8 @@ class Tensor:
     @property
     def is_leaf(self) -> _bool:
         """Whether it was made by the user rather than computed from tensors that require grad."""
+    def is_pinned(self, device=...) -> _bool:
+        """Whether the tensor lies in memory that `pin_memory` gave."""
     def isclose(self, other: Tensor | _complex, rtol=..., atol=..., equal_nan=...) -> Tensor:
         """|x - other| <= atol + rtol |other|, elementwise; with equal_nan, NaN is close to NaN."""
     def isfinite(self) -> Tensor:
@@ -742,6 +744,8 @@ class Tensor:
         """Which output of `grad_fn` it is."""
     def permute(self, *args, dims=...) -> Tensor:
         """x with its dimensions in the order `dims`: a view."""
+    def pin_memory(self, device=...) -> Tensor:
+        """The tensor in page-locked memory, from which `to("cuda", non_blocking=True)` copies while the program goes on."""
     def positive(self) -> Tensor:
         """+x.  x: any shape -> same shape."""
     def pow(self, exponent: Tensor | _complex) -> Tensor:

@@ -21,8 +21,13 @@ def note(backend):
     return _notes[backend]
 
 
-def raise_faults() -> None:
-    """IndexError if a kernel noted a fault since the last call; waits for the device if any could have."""
+def raise_faults(every: bool = False) -> None:
+    """IndexError if a kernel noted a fault since the last call; waits for the device if any could have.
+
+    every: look also where the last look came before kernels on other streams were done.
+    """
+    if every:
+        _unread.update(_notes)
     while _unread:
         backend = _unread.pop()
         kind = int(backend.unwrap(_notes[backend])[0])

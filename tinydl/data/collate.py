@@ -72,6 +72,13 @@ def _stack_tensors(batch):
     return Tensor(batch[0].device.xp.stack([t.array for t in batch]))
 
 
+def pin_memory(data):
+    """The tensors of a batch in pinned memory, inside mappings and sequences too, and whatever else can pin itself."""
+    if hasattr(data, "pin_memory"):
+        return data.pin_memory()
+    return _inside(data, pin_memory)
+
+
 def _inside(data, f):
     """`f` of everything inside a mapping or sequence; other data as they are."""
     if isinstance(data, Mapping):

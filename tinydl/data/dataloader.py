@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import operator
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 
+from ..device import cuda_is_available
 from .collate import default_collate, default_convert
+from .collate import pin_memory as pinned
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, _positive
 from .seeding import draw_seed
-from .workers import Fetcher, Job, Workers, context_of
+from .workers import Fetcher, Job, PinningFetcher, Workers, context_of
 
 
 class DataLoader:
@@ -32,7 +35,8 @@ class DataLoader:
     persistent_workers  keep the workers from one epoch to the next
     seed, generator   where the randomness comes from: a number, or a tinydl.Generator from which
                       one is drawn here (default: tinydl's own generator)
-    pin_memory        taken, without effect
+    pin_memory        give batches in page-locked memory, which a GPU copies from while the program goes on
+                      (`batch.to("cuda", non_blocking=True)`); without a GPU a warning, and no effect
 
     The order depends on (seed, epoch) and the randomness of an item, if it draws it from
     `tinydl.data.item_rng()` as the transforms do, on (seed, epoch, index): results are the same
@@ -68,6 +72,7 @@ class DataLoader:
         self.prefetch_factor = prefetch_factor if prefetch_factor or not num_workers else 2
         self.persistent_workers = persistent_workers
         self.multiprocessing_context = context_of(multiprocessing_context)
+        self._pins = _can_pin(pin_memory)
         self._streams = isinstance(dataset, IterableDataset)
         if sampler is None and not self._streams:
             sampler = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
@@ -139,6 +144,7 @@ class DataLoader:
     def _batches(self, epoch: int, position: int) -> Iterator:
         jobs = self._jobs(next(self._runs), epoch, position)
         workers = self._start_workers() if self.num_workers else None
+        in_processes = workers is not None and self.multiprocessing_context is not None
         try:
             if workers is None:
                 results = map(self._fetcher(threading.Event()), jobs)
@@ -149,7 +155,7 @@ class DataLoader:
                     break
                 position += 1
                 self._place = epoch, position
-                yield result[0]
+                yield pinned(result[0]) if self._pins and in_processes else result[0]
         finally:
             if workers is not None:
                 results.close()
@@ -158,7 +164,9 @@ class DataLoader:
         self._place = self._next_epoch, 0
 
     def _fetcher(self, stop) -> Fetcher:
-        return Fetcher(self.dataset, self.collate_fn, self._batched, self.drop_last, self._seed, stop)
+        # page-locked memory is one process's: what other processes load is pinned here
+        kind = PinningFetcher if self._pins and self.multiprocessing_context is None else Fetcher
+        return kind(self.dataset, self.collate_fn, self._batched, self.drop_last, self._seed, stop)
 
     def _start_workers(self) -> Workers:
         """The workers kept from the last epoch, or new ones."""
@@ -185,6 +193,17 @@ def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
         raise ValueError("DataLoader: prefetch_factor and persistent_workers need workers: num_workers > 0")
     if prefetch_factor is not None:
         _positive("DataLoader", "prefetch_factor", prefetch_factor)
+
+
+def _can_pin(wanted) -> bool:
+    """Whether batches are to be pinned."""
+    usable = bool(wanted) and cuda_is_available()
+    if wanted and not usable:
+        warnings.warn(
+            "DataLoader: pin_memory=True has no effect without a GPU; leave it out (`tinydl doctor` tells more)",
+            stacklevel=3,
+        )
+    return usable
 
 
 def _check_order(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last):

@@ -14,7 +14,7 @@ from concurrent import futures
 from typing import Any, NamedTuple
 
 from . import seeding
-from .collate import default_collate
+from .collate import default_collate, pin_memory
 from .dataset import IterableDataset, whole_batch
 
 _here = threading.local()
@@ -102,6 +102,13 @@ class Fetcher:
                 break
             self._position = position + 1
         return item
+
+
+class PinningFetcher(Fetcher):
+    """A Fetcher whose batches are in page-locked memory."""
+
+    def __call__(self, job: Job) -> list:
+        return [pin_memory(batch) for batch in super().__call__(job)]
 
 
 class located:

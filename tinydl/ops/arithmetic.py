@@ -38,9 +38,9 @@ clone.grads(lambda g: g)
 
 
 @op
-def to_device(xp, x: Array, device):
-    """A copy of x on another device."""
-    return device.array(x)
+def to_device(xp, x: Array, device, non_blocking=False):
+    """A copy of x on another device; non_blocking: a GPU may still be copying it."""
+    return device.array(x, None, non_blocking)
 
 
 to_device.grads(lambda g, x_like: g.to(x_like.device))

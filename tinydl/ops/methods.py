@@ -11,7 +11,7 @@ from .. import dtype as dtypes
 from ..autograd.views import in_place, reshaping, write
 from ..device import device as find_device
 from ..tensor import Tensor, wrap
-from . import activation, creation, decompose, elementwise, linalg, order, random, reduce, scan, shape, strided
+from . import activation, creation, decompose, elementwise, linalg, order, pinning, random, reduce, scan, shape, strided
 from . import index as indexing
 from .aliases import taking_numpys_names
 
@@ -85,14 +85,18 @@ def _attach():
 def to(self, *args, device=None, dtype=None, non_blocking: bool = False, copy: bool = False) -> Tensor:
     """The tensor on another device or with another type: to('cuda'), to(tinydl.float64), to(other), to(device, dtype).
 
-    The tensor itself where nothing changes and copy is False.
+    The tensor itself where nothing changes and copy is False.  non_blocking: from the CPU to a GPU, go on while the
+    copy is under way; a tensor in pinned memory must not be written to until the stream has been synchronized.  To the
+    CPU it waits, as nothing could tell an early reader that the values have not arrived.
     """
+    flags = iter([a for a in args if isinstance(a, bool)])
+    non_blocking, copy = next(flags, non_blocking), next(flags, copy)
     for a in args:
         if isinstance(a, Tensor):
             device, dtype = a.device, a.dtype
         elif isinstance(a, np.dtype) or (isinstance(a, type) and not isinstance(a, str)):
             dtype = a
-        elif isinstance(a, bool):  # non_blocking: nothing here waits
+        elif isinstance(a, bool):
             continue
         elif isinstance(a, str) and a in dtypes.__dict__ and isinstance(getattr(dtypes, a), np.dtype):
             dtype = a
@@ -102,7 +106,7 @@ def to(self, *args, device=None, dtype=None, non_blocking: bool = False, copy: b
     if dtype is not None and x.dtype != dtypes.as_dtype(dtype):
         x = elementwise.cast(x, dtypes.as_dtype(dtype))
     if device is not None and find_device(device) is not x.device:
-        x = elementwise.to_device(x, find_device(device))
+        x = elementwise.to_device(x, find_device(device), non_blocking)
     return elementwise.clone(x) if copy and x is self else x
 
 
@@ -111,9 +115,9 @@ def cpu(self) -> Tensor:
     return self.to("cpu")
 
 
-def cuda(self, device="cuda", non_blocking: bool = False) -> Tensor:
-    """The tensor on the GPU."""
-    return self.to(device)
+def cuda(self, device=None, non_blocking: bool = False) -> Tensor:
+    """The tensor on the GPU; non_blocking as in `to`."""
+    return self.to("cuda" if device is None else device, non_blocking=non_blocking)
 
 
 def type_as(self, other: Tensor) -> Tensor:
@@ -131,10 +135,18 @@ def _converter(name, dtype):
 
 # ---------------------------------------------------------------- writing
 def copy_(self, source, non_blocking: bool = False) -> Tensor:
-    """In place: the elements of `source`, which must broadcast to this shape, in this tensor's type."""
+    """In place: the elements of `source`, which must broadcast to this shape, in this tensor's type.
+
+    non_blocking: go on while the copy from the CPU to a GPU, or from a GPU to pinned memory, is under way; neither
+    tensor may be used on the CPU until the stream, or an event recorded behind the copy, has been synchronized.
+    """
     source = source if isinstance(source, Tensor) else creation.as_tensor(source)
     if source.device is not self.device:
-        source = source.to(self.device)
+        if non_blocking and pinning.takes_copies(self, source):
+            source.device.to_host(source.array, out=self.array)
+            self._wrote("copy_")
+            return self
+        source = source.to(self.device, non_blocking=non_blocking)
 
     def compute(x):
         value = source if source.dtype == x.dtype else elementwise.cast(source, x.dtype)
@@ -310,8 +322,8 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 
 
 _METHODS = [
-    strided.resize_, strided.resize_as_, to, cpu, cuda, type_as, copy_, fill_, zero_, fill_diagonal_,
-    new_tensor, new_zeros, new_ones, new_empty, new_full,
+    strided.resize_, strided.resize_as_, to, cpu, cuda, type_as, pinning.pin_memory, pinning.is_pinned,
+    copy_, fill_, zero_, fill_diagonal_, new_tensor, new_zeros, new_ones, new_empty, new_full,
     __setitem__, __bool__, __len__, __iter__, __contains__, __float__, __int__, __index__, __format__, __repr__,
     __array__, __array_ufunc__, __array_function__, __dlpack__, __dlpack_device__, __copy__, __deepcopy__, __reduce__,
     *(_converter(n, d) for n, d in {

@@ -105,9 +105,9 @@ class Classify(Step):
 
 
 def to_device_of(model, batch) -> list[Tensor]:
-    """The batch's tensors where the model's parameters lie."""
+    """The batch's tensors where the model's parameters lie; pinned ones may still be under way there."""
     device = next(iter(model.parameters())).device
-    return [t.to(device) for t in batch]
+    return [t.to(device, non_blocking=True) for t in batch]
 
 
 @no_grad()

@@ -46,6 +46,10 @@ class PackedSequence(_Packed):
         indices = (None if i is None else i.to(data.device) for i in self[2:])
         return type(self)(data, self.batch_sizes, *indices)
 
+    def pin_memory(self) -> PackedSequence:
+        """All in page-locked memory, as Tensor.pin_memory."""
+        return type(self)(*(None if t is None else t.pin_memory() for t in self))
+
     def cpu(self) -> PackedSequence:
         """All to the CPU."""
         return self.to("cpu")
