@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .kernels.gpu.recording import refuse_in_capture
+
 
 class Namespace:
     """An array library as operations see it (`xp`): its functions, and `xp.special` beside them."""
@@ -83,11 +85,14 @@ class Device:
         """An array of this device as NumPy's.  IndexError for a bad index that only a kernel could see."""
         if isinstance(array, np.ndarray):
             return array
+        refuse_in_capture("reads values on the host")
         _raise_faults()
         return array.get()
 
     def synchronize(self):
         """Wait until everything asked of the device is done.  IndexError as of `to_host`."""
+        if self is not CPU:
+            refuse_in_capture("waits for the device")
         if self.type == "cuda":
             self.xp.cuda.get_current_stream().synchronize()
             _raise_faults()

@@ -20,6 +20,11 @@ def note(backend):
     return _notes[backend]
 
 
+def noted(backend) -> bool:
+    """Whether kernels that ran or were captured since the last look could have noted a fault."""
+    return backend in _unread
+
+
 def raise_faults() -> None:
     """IndexError if a kernel noted a fault since the last call; waits for the device if any could have."""
     while _unread:

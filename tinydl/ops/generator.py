@@ -49,6 +49,15 @@ class Generator:
             self._offset = (offset + blocks) % 2**64
         return self._seed, offset
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """(seed, number of the next block)."""
+        return self._seed, self._offset
+
+    @position.setter
+    def position(self, state: tuple[int, int]):
+        self._seed, self._offset = state
+
     def get_state(self) -> Tensor:
         """The state, as 16 bytes: seed and offset."""
         packed = self._seed.to_bytes(8, "little") + self._offset.to_bytes(8, "little")

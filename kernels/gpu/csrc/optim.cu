@@ -44,10 +44,24 @@ struct Piece {
   }
 };
 
+// The numbers of a step: as given, or, in a CUDA graph, those of the device that each replay sets (recording.py).
+template <typename A, int N>
+struct Numbers {
+  A at[N];
+  template <typename... Given>
+  __device__ explicit Numbers(const double* live, Given... given) : at{given...} {
+    if (live)
+      for (int i = 0; i < N; i++) at[i] = (A)live[i];
+  }
+};
+
 // Arrays: parameter, gradient, average, averaged square and, if EXTRA, the largest of these.
 template <typename T, typename A, int EXTRA>
-__global__ void adam(const u64* table, A rate, A root, A fresh, A kept, A fresh_square, A eps, A decay, A shrink,
-                     A sign) {
+__global__ void adam(const u64* table, const double* live, A rate_, A root_, A fresh_, A kept_, A fresh_square_,
+                     A eps_, A decay_, A shrink_, A sign_) {
+  Numbers<A, 9> s(live, rate_, root_, fresh_, kept_, fresh_square_, eps_, decay_, shrink_, sign_);
+  A rate = s.at[0], root = s.at[1], fresh = s.at[2], kept = s.at[3], fresh_square = s.at[4], eps = s.at[5];
+  A decay = s.at[6], shrink = s.at[7], sign = s.at[8];
   Piece<T, 4 + EXTRA>(table).template update<A>([&](A* x) {
     A p = x[0] * shrink, d = sign * x[1];
     if (decay != 0) d += decay * p;
@@ -61,7 +75,11 @@ __global__ void adam(const u64* table, A rate, A root, A fresh, A kept, A fresh_
 
 // Arrays: parameter, gradient and, if EXTRA, velocity.
 template <typename T, typename A, int EXTRA>
-__global__ void descent(const u64* table, A rate, A decay, A sign, A kept, A share, A of_velocity, A of_gradient) {
+__global__ void descent(const u64* table, const double* live, A rate_, A decay_, A sign_, A kept_, A share_,
+                        A of_velocity_, A of_gradient_) {
+  Numbers<A, 7> s(live, rate_, decay_, sign_, kept_, share_, of_velocity_, of_gradient_);
+  A rate = s.at[0], decay = s.at[1], sign = s.at[2], kept = s.at[3], share = s.at[4];
+  A of_velocity = s.at[5], of_gradient = s.at[6];
   Piece<T, 2 + EXTRA>(table).template update<A>([&](A* x) {
     A d = sign * x[1];
     if (decay != 0) d += decay * x[0];
