@@ -8,7 +8,7 @@ place in a stream of random numbers) must not be such an argument: while a graph
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -41,7 +41,9 @@ class Recording:
         self.kept: list = []  # arrays that the graph reads and nobody else may keep
         self.undo: list[Callable] = []  # what takes back what the host did in a capture
         self.repeats: list[Callable] = []  # what computes the numbers of the next replay
-        self.host_work = False  # whether an optimizer computes its numbers now
+        self.host_work = (
+            False  # whether what runs on the CPU now is meant to: an optimizer's counts, constants of rules
+        )
         self._added: set = set()
         self._held: list = []
         self._blocks: list = []  # (words on the host, on the device), sent by one launch each
@@ -71,6 +73,15 @@ class Recording:
             yield
         finally:
             now = None
+
+    @contextmanager
+    def on_host(self) -> Iterator[None]:
+        """Within it work on the CPU is not refused."""
+        before, self.host_work = self.host_work, True
+        try:
+            yield
+        finally:
+            self.host_work = before
 
     # ---- numbers that change
     def live(self, values, kind: str = "f8"):
@@ -164,6 +175,11 @@ class Recording:
 
 def _same(a, b):
     return a is b or (not hasattr(a, "dtype") and a == b)
+
+
+def on_host():
+    """Within it work on the CPU is not refused, should a graph be captured."""
+    return nullcontext() if now is None else now.on_host()
 
 
 def refuse_in_capture(reason: str) -> None:

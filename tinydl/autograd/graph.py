@@ -161,7 +161,7 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
     needed = None if targets is None else _on_path(nodes, targets)
     found = {}
     pending = {}
-    with enable_grad() if create_graph else no_grad():
+    with enable_grad() if create_graph else no_grad(), recording.on_host():  # rules compute on constants there
         for node, slot, g in roots:
             _deposit(pending, (node, slot), g)
         del roots

@@ -21,6 +21,8 @@ from ..kernels.gpu import faults, recording
 from ..kernels.gpu.launch import backend_of
 from ..tensor import Tensor
 
+# where what a step calls is defined
+_PUBLIC = tuple(f"tinydl.{name}" for name in ("autograd", "device", "linalg", "nn.utils", "ops", "optim", "tensor"))
 # what is said of an error, by a word of CuPy's or CUDA's text for it
 _REASONS = {
     "cublas": "needs cuBLAS, of which CuPy lets no call be captured; products of float32 have a kernel of their own",
@@ -143,7 +145,7 @@ class Graph:
             told = _explained(error)
             if told is None:
                 raise
-            raise RuntimeError(told) from error
+            raise told from error
         finally:
             CPU.kernels = kernels
         step.finish()
@@ -250,7 +252,7 @@ def _check_result(shape, tensors, device: Device):
 
 # ---------------------------------------------------------------- what is said of a failure
 def _explained(error):
-    """The message for an error that says that a graph cannot hold something; None for any other."""
+    """What is raised for an error that says that a graph cannot hold something; None for any other."""
     if isinstance(error, recording.Refused):
         reason = str(error)
     else:
@@ -258,19 +260,28 @@ def _explained(error):
         if text.startswith("cuda.graph") or "captur" not in text:
             return None
         reason = next(reason for word, reason in _REASONS.items() if word in text)
-    return f"cuda.graph: {_culprit(error)} {reason}. The step was not made"
+    told = RuntimeError(f"cuda.graph: {_culprit(error)} {reason}. The step was not made")
+    for note in getattr(error, "__notes__", ()):  # the layer
+        told.add_note(note)
+    return told
 
 
 def _culprit(error):
-    """The operation, or method of a tensor or an optimizer, in which the error arose, by its traceback."""
-    name, frame = "the step", error.__traceback__
+    """What the step called, and the operation or method inside it in which the error arose, by its traceback."""
+    called = inside = None
+    frame = error.__traceback__
     while frame is not None:
         code, local = frame.tb_frame.f_code, frame.tb_frame.f_locals
+        module, name = frame.tb_frame.f_globals.get("__name__", ""), code.co_name.strip("_")
+        if not module.startswith("tinydl."):
+            called = None  # the step itself, or a layer that the user wrote
+        elif called is None and module.startswith(_PUBLIC) and "<locals>" not in code.co_qualname:
+            called = f"{type(local['self']).__name__}.{name}" if "optim" in module and "self" in local else name
         if isinstance(local.get("op"), Op):
-            name = local["op"].name
-        elif isinstance(local.get("self"), Tensor) and not code.co_name.startswith("_"):
-            name = code.co_name
-        elif code.co_name == "step" and hasattr(local.get("self"), "param_groups"):
-            name = f"{type(local['self']).__name__}.step"
+            inside = local["op"].name
+        elif isinstance(local.get("self"), Tensor):
+            inside = name
         frame = frame.tb_next
-    return name
+    if inside in (None, called) or called is None:
+        return called or inside or "the step"
+    return f"{inside}, in {called},"

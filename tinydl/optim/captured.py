@@ -15,11 +15,8 @@ def update(optimizer, step: Recording) -> None:
     _check(optimizer)
     step.undo.append(_counts(optimizer))
     known = {id(p): set(state) for p, state in optimizer.state.items()}
-    step.host_work = True
-    try:
+    with step.on_host():
         served = optimizer._update_groups()
-    finally:
-        step.host_work = False
     if any(set(state) - known.get(id(p), set()) for p, state in optimizer.state.items()):
         raise Refused("begins the state of a parameter, which each replay would do again: give it more warm-up")
     step.repeats.append(optimizer._update_groups)

@@ -26,9 +26,10 @@ class Tape:
 
     def run(self, function, args, kwargs):
         """Note a call of a function on NumPy's arrays; its result, of the right shape and without values."""
-        name = function.__name__
-        if name in LIBRARIES or (getattr(function, "__module__", None) or "").startswith("numpy.linalg"):
-            raise NotImplementedError(f"strict: calling cuBLAS API during stream capture ({name}) is unsupported")
+        name, module = function.__name__, str(getattr(function, "__module__", None))
+        library = "cuBLAS" if name in LIBRARIES else "cuSOLVER" if "numpy.linalg" in module else None
+        if library:
+            raise NotImplementedError(f"strict: calling {library} API during stream capture is unsupported")
         if kwargs.get("out") is not None or name in IN_PLACE:
             self.calls.append((function, args, kwargs, None))
             return None
