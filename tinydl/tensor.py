@@ -33,8 +33,8 @@ class Storage:
         """Count a write by what `caller` gave."""
         self.version += 1
         self.writer = writer
-        if recording.now is not None:
-            recording.now.written.add(self)
+        if recording.now.step is not None:
+            recording.now.step.written.add(self)
 
     def where(self):
         if self.writer is None:

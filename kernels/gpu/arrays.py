@@ -47,14 +47,14 @@ def plain(x):
 
 def upload(backend, a):
     """An array of NumPy's on the device, also while a graph is captured."""
-    capturing = recording.now is not None and recording.now.capturing
-    return recording.now.runtime.upload(a) if capturing else backend.xp.asarray(a)
+    step = recording.now.step
+    return step.runtime.upload(a) if step is not None and step.capturing else backend.xp.asarray(a)
 
 
 def keep(a):
     """The array `a` of a cache, for as long as the graph, if one is captured, that reads it."""
-    if recording.now is not None:
-        recording.now.kept.append(a)
+    if recording.now.step is not None:
+        recording.now.step.kept.append(a)
     return a
 
 

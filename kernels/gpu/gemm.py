@@ -35,7 +35,7 @@ def matmul(x, other):
     if not (x.ndim and other.ndim) or x.shape[-1] != other.shape[-2 if other.ndim > 1 else 0]:
         return NotImplemented  # the body says what is wrong
     if x.ndim < 2 or other.ndim < 2 or (other.ndim > 2 and x.shape[:-2] != other.shape[:-2]):
-        return NotImplemented if recording.now is None else _of_stacks(x, other)
+        return NotImplemented if recording.now.step is None else _of_stacks(x, other)
     batch, (k, m) = prod(other.shape[:-2]), other.shape[-2:]
     if other.ndim == 2 and x.ndim > 2:
         x2 = x.reshape(prod(x.shape[:-1]), k)
@@ -71,7 +71,7 @@ def product(a, b, bias=None, what="matmul"):
     (batch, n, k), m = a.shape, b.shape[2]
     if {t.dtype.name for t in (a, b, bias) if t is not None} != {"float32"}:
         return NotImplemented
-    blocks, captured = -(-n // 64) * -(-m // 64) * batch, recording.now is not None
+    blocks, captured = -(-n // 64) * -(-m // 64) * batch, recording.now.step is not None
     if captured and not (k and blocks):
         y = backend_of(a).xp.zeros((batch, n, m), a.dtype)
         return y if bias is None else y + bias

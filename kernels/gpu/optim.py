@@ -49,7 +49,7 @@ def _run(name, columns, numbers):
     columns[1] = list(map(plain, columns[1]))
     if not all(a.dtype == dtype and a.flags.c_contiguous for column in columns for a in column):
         return NotImplemented
-    backend, step = backend_of(columns[0][0]), recording.now
+    backend, step = backend_of(columns[0][0]), recording.now.step
     for own in dict.fromkeys(numbers):  # parameters that joined later have numbers of their own
         live = step and step.live(own)
         if step and step.refilling:

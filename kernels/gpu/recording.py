@@ -2,11 +2,12 @@
 
 A graph holds launches together with their arguments.  A number that is another one at each step (a learning rate, the
 place in a stream of random numbers) must not be such an argument: while a graph is captured, whoever needs one asks
-`now.live` for a place on the device, from which its kernel reads it, and each replay fills these places anew.
+`now.step.live` for a place on the device, from which its kernel reads it, and each replay fills these places anew.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -19,7 +20,12 @@ LENGTH = 256  # words of 8 bytes that one launch passes
 _STRUCT = np.dtype([("at", "u8", LENGTH)])
 WORDS = Source("words.cu", "set_words", structs={"Words": _STRUCT})
 
-now: Recording | None = None  # that of the step which runs
+
+class _Now(threading.local):
+    step: Recording | None = None  # whose step runs in this thread
+
+
+now = _Now()
 
 
 class Refused(RuntimeError):
@@ -65,14 +71,13 @@ class Recording:
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:
         """Within it the recording is in force, in this phase."""
-        global now
-        if now is not None:
+        if now.step is not None:
             raise RuntimeError("cuda.graph: a captured step called another; capture the outer one alone")
-        self.phase, self._at, now = phase, 0, self
+        self.phase, self._at, now.step = phase, 0, self
         try:
             yield
         finally:
-            now = None
+            now.step = None
 
     @contextmanager
     def on_host(self) -> Iterator[None]:
@@ -112,9 +117,7 @@ class Recording:
         seed, offset = generator.draw(blocks)
         if generator not in self._streams:
             self._streams[generator] = (seed, offset), self._place(2, "u8")
-        (first_seed, first), (_, device) = self._streams[generator]
-        if seed != first_seed:
-            raise Refused("seeds a generator, which a replay would not do: seed it before the call")
+        (_, first), (_, device) = self._streams[generator]
         return device, (offset - first) % 2**64
 
     # ---- gradients
@@ -179,10 +182,11 @@ def _same(a, b):
 
 def on_host():
     """Within it work on the CPU is not refused, should a graph be captured."""
-    return nullcontext() if now is None else now.on_host()
+    return nullcontext() if now.step is None else now.step.on_host()
 
 
 def refuse_in_capture(reason: str) -> None:
     """Raise where a graph is captured: it cannot hold this."""
-    if now is not None and now.capturing and not now.host_work:
+    step = now.step
+    if step is not None and step.capturing and not step.host_work:
         raise Refused(reason)

@@ -94,8 +94,8 @@ class Leaf(Node):
 
 def add_to_grad(tensor, g):
     """Add `g` to the tensor's grad, which never shares memory with anything else of the graph."""
-    if recording.now is not None:
-        recording.now.adds_to_grad(tensor)
+    if recording.now.step is not None:
+        recording.now.step.adds_to_grad(tensor)
     if tensor.grad is None:
         tensor.grad = g if not state.recording and _sole_owner(g) else OPS["clone"](g)
     elif state.recording:

@@ -19,6 +19,7 @@ from ..device import CPU, Device
 from ..device import device as find_device
 from ..kernels.gpu import faults, recording
 from ..kernels.gpu.launch import backend_of
+from ..ops.generator import default_of
 from ..tensor import Tensor
 
 # where what a step calls is defined
@@ -101,7 +102,7 @@ class Graph:
         self._shape, self._like = shape, [(tuple(t.shape), t.dtype) for t in tensors]
         self._device = device
         backend = backend_of(device.xp.zeros(1))
-        faults.note(backend)  # the place for them, which a capture must not make
+        faults.note(backend), default_of(device)  # what a capture must not make
         self._backend, self._recording = backend, recording.Recording(backend)
 
     def _check(self, shape, tensors):
@@ -151,6 +152,7 @@ class Graph:
         step.finish()
         self._outputs = [t.detach() for t in self._outputs]
         self._gradients = step.gradients()
+        self._written = step.written | {t._storage for t in self._outputs}
         self._faulty = faults.noted(self._backend)
         self._captured = True
 
@@ -182,7 +184,7 @@ class Graph:
         step.runtime.replay()
         if self._faulty:
             faults.note(self._backend)
-        for storage in step.written | {t._storage for t in self._outputs}:
+        for storage in self._written:
             storage.written("a replay of cuda.graph")
         return _put_together(self._result, iter(self._outputs))
 
@@ -195,7 +197,7 @@ class _NoKernels(dict):
         self._kernels, self._step = kernels, step
 
     def __missing__(self, name):
-        if self._step.host_work:
+        if recording.now.step is not self._step or self._step.host_work:  # another thread's, a loader's say
             return self._kernels[name]
         raise recording.Refused("computes on the CPU, which a replay would not; move its tensors to the GPU")
 
@@ -220,6 +222,10 @@ def _taken_apart(value, tensors):
         return {key: _taken_apart(v, tensors) for key, v in value.items()}
     if type(value) in (tuple, list):
         return type(value)(_taken_apart(v, tensors) for v in value)
+    if hasattr(value, "__array__"):
+        raise TypeError(
+            f"cuda.graph: got {type(value).__name__}, of which a graph would keep the values; pass a tensor"
+        )
     return value
 
 

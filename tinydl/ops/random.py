@@ -102,7 +102,7 @@ def reserve(generator, x, each=1) -> tuple[int, int]:
     if not isinstance(generator, Generator | None):
         raise TypeError(f"generator: expected a tinydl.Generator, got {type(generator).__name__}")
     generator = default_of(x.device) if generator is None else generator
-    blocks, step = -(-x.numel() * each // 4), recording.now
+    blocks, step = -(-x.numel() * each // 4), recording.now.step
     return generator.draw(blocks) if step is None or not step.capturing else step.draw(generator, blocks)
 
 

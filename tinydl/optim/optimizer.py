@@ -176,8 +176,8 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 self._check_gradient(p)
-        if recording.now is not None and recording.now.capturing:
-            captured.update(self, recording.now)
+        if recording.now.step is not None and recording.now.step.capturing:
+            captured.update(self, recording.now.step)
         else:
             self._update_groups()
         return loss

@@ -38,7 +38,7 @@ class Update:
             columns |= {n: [constants[n] for _, constants in jobs] for n in own}
             if kernel(**columns, **shared) is not NotImplemented:
                 return True
-        step = recording.now
+        step = recording.now.step
         for arrays, own in jobs:
             numbers = own | shared
             if step is not None:
