@@ -54,19 +54,20 @@ def test_every_kernel_can_be_loaded():
 def test_launches_are_checked(device):
     x = tinydl.zeros(4, device="strict").array
     with pytest.raises(LaunchError, match="y must hold float64, got float32"):
-        launch(RANDOM, "philox_uniform<double>", 1, 32, x, 4, 0, 0)
+        launch(RANDOM, "philox_uniform<double>", 1, 32, x, 4, 0, 0, None)
     with pytest.raises(LaunchError, match="seed = -1 does not fit uint64"):
-        launch(RANDOM, "philox_uniform<float>", 1, 32, x, 4, -1, 0)
-    with pytest.raises(LaunchError, match="takes 4 arguments, got 3"):
+        launch(RANDOM, "philox_uniform<float>", 1, 32, x, 4, -1, 0, None)
+    with pytest.raises(LaunchError, match="takes 5 arguments, got 3"):
         launch(RANDOM, "philox_uniform<float>", 1, 32, x, 4, 0)
     with pytest.raises(LaunchError, match="of shape .* is not contiguous"):
-        launch(RANDOM, "philox_uniform<float>", 1, 32, x[::2], 2, 0, 0)
+        launch(RANDOM, "philox_uniform<float>", 1, 32, x[::2], 2, 0, 0, None)
     with pytest.raises(LaunchError, match="array of the same device|CUDA kernels take arrays"):
-        launch(RANDOM, "dropout<float>", 1, 32, x, np.zeros(4, "f"), 4, 0, 0, 0, 1.0)
+        launch(RANDOM, "dropout<float>", 1, 32, x, np.zeros(4, "f"), 4, 0, 0, None, 0, 1.0)
     with pytest.raises(LaunchError, match="sizes must lie in"):
-        launch(RANDOM, "philox_uniform<float>", (1, 70000), 32, x, 4, 0, 0)
+        launch(RANDOM, "philox_uniform<float>", (1, 70000), 32, x, 4, 0, 0, None)
     with pytest.raises(KeyError, match="no instance philox_uniform<int>"):
-        launch(RANDOM, "philox_uniform<int>", 1, 32, x, 4, 0, 0)
+        launch(RANDOM, "philox_uniform<int>", 1, 32, x, 4, 0, 0, None)
+
 
 
 def test_shared_memory_once_granted_stays_granted(device):

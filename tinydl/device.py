@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .kernels.gpu.recording import refuse_in_capture
 from .kernels.gpu.transfer import in_flight, pinned_empty
 
 
@@ -97,6 +98,7 @@ class Device:
         """
         if isinstance(array, np.ndarray):
             return array
+        refuse_in_capture("reads values on the host")
         if out is not None:
             array.get(out=out, blocking=False)
             self._hold(array, out)
@@ -118,6 +120,8 @@ class Device:
 
     def synchronize(self):
         """Wait until everything asked of the device is done, on all streams.  IndexError as of `to_host`."""
+        if self is not CPU:
+            refuse_in_capture("waits for the device")
         if self.type == "cuda":
             self.xp.cuda.runtime.deviceSynchronize()
             in_flight.release()

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import dtype as dtypes
 from .device import CPU, of_array
+from .kernels.gpu import recording
 
 
 def caller(name, frame):
@@ -32,6 +33,8 @@ class Storage:
         """Count a write by what `caller` gave."""
         self.version += 1
         self.writer = writer
+        if recording.now.step is not None:
+            recording.now.step.written.add(self)
 
     def where(self):
         if self.writer is None:

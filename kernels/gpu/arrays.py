@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from . import recording
 from .source import NAMES
 
 FLOATS = ("float32", "float64", "float16")
@@ -44,7 +45,24 @@ def plain(x):
     return x if x.flags.c_contiguous else x.copy()
 
 
-@functools.lru_cache(maxsize=256)
+def upload(backend, a):
+    """An array of NumPy's on the device, also while a graph is captured."""
+    step = recording.now.step
+    return step.runtime.upload(a) if step is not None and step.capturing else backend.xp.asarray(a)
+
+
+def keep(a):
+    """The array `a` of a cache, for as long as the graph, if one is captured, that reads it."""
+    if recording.now.step is not None:
+        recording.now.step.kept.append(a)
+    return a
+
+
 def table(backend, make: Callable, *arguments):
     """make(*arguments), an array of NumPy's, on the device; kept for the next call."""
-    return backend.xp.asarray(make(*arguments))
+    return keep(_table(backend, make, *arguments))
+
+
+@functools.lru_cache(maxsize=256)
+def _table(backend, make, *arguments):
+    return upload(backend, make(*arguments))

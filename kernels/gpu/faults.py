@@ -21,6 +21,11 @@ def note(backend):
     return _notes[backend]
 
 
+def noted(backend) -> bool:
+    """Whether kernels that ran or were captured since the last look could have noted a fault."""
+    return backend in _unread
+
+
 def raise_faults(every: bool = False) -> None:
     """IndexError if a kernel noted a fault since the last call; waits for the device if any could have.
 

@@ -1,9 +1,13 @@
 """Matrix products of float32 on tensor cores (csrc/gemm.cu): as accurate as float32 itself, and faster than by its own
-units, or with 10 bits (precision.py).  Everything else, and what is small, is left to cuBLAS.
+units, or with 10 bits (precision.py).  Everything else, and what is small, is left to cuBLAS.  Small ones are not in a
+step that becomes a CUDA graph: CuPy lets no call of cuBLAS be captured.
 """
 
 from math import prod
 
+import numpy as np
+
+from . import recording
 from .arrays import plain
 from .launch import backend_of, launch
 from .precision import arithmetic
@@ -28,8 +32,10 @@ GEMM = Source(
 
 def matmul(x, other):
     """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m), float32; declines small and broadcast products."""
+    if not (x.ndim and other.ndim) or x.shape[-1] != other.shape[-2 if other.ndim > 1 else 0]:
+        return NotImplemented  # the body says what is wrong
     if x.ndim < 2 or other.ndim < 2 or (other.ndim > 2 and x.shape[:-2] != other.shape[:-2]):
-        return NotImplemented
+        return NotImplemented if recording.now.step is None else _of_stacks(x, other)
     batch, (k, m) = prod(other.shape[:-2]), other.shape[-2:]
     if other.ndim == 2 and x.ndim > 2:
         x2 = x.reshape(prod(x.shape[:-1]), k)
@@ -39,9 +45,19 @@ def matmul(x, other):
     return y if y is NotImplemented else y.reshape(*x.shape[:-1], m)
 
 
+def _of_stacks(x, other):
+    """A product with a vector, or of stacks that broadcast, as that of two stacks of one shape."""
+    xp = backend_of(x).xp
+    a, b = x[None] if x.ndim == 1 else x, other[:, None] if other.ndim == 1 else other
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    y = matmul(xp.broadcast_to(a, (*lead, *a.shape[-2:])), xp.broadcast_to(b, (*lead, *b.shape[-2:])))
+    shape = *lead, *x.shape[-2:-1], *(other.shape[-1:] if other.ndim > 1 else ())
+    return y if y is NotImplemented else y.reshape(shape)
+
+
 def linear(input, weight, bias):
     """input (..., k), weight (m, k), bias (m,) or None -> (..., m); declines as matmul does."""
-    if bias is not None and bias.shape != weight.shape[:1]:
+    if input.shape[-1] != weight.shape[1] or (bias is not None and bias.shape != weight.shape[:1]):
         return NotImplemented
     y = product(input.reshape(1, prod(input.shape[:-1]), weight.shape[1]), weight.T[None], bias)
     return y if y is NotImplemented else y.reshape(*input.shape[:-1], len(weight))
@@ -55,14 +71,17 @@ def product(a, b, bias=None, what="matmul"):
     (batch, n, k), m = a.shape, b.shape[2]
     if {t.dtype.name for t in (a, b, bias) if t is not None} != {"float32"}:
         return NotImplemented
-    blocks = -(-n // 64) * -(-m // 64) * batch
-    if not k or blocks < LEAST_BLOCKS or batch >= 2**16 or max(n * k, k * m, n * m) >= 2**31:
+    blocks, captured = -(-n // 64) * -(-m // 64) * batch, recording.now.step is not None
+    if captured and not (k and blocks):
+        y = backend_of(a).xp.zeros((batch, n, m), a.dtype)
+        return y if bias is None else y + bias
+    if not k or (blocks < LEAST_BLOCKS and not captured) or batch >= 2**16 or max(n * k, k * m, n * m) >= 2**31:
         return NotImplemented
     (a, a_deep), (b, b_flat) = _lying(a), _lying(b)
     backend = backend_of(a)
     unaligned = (k if a_deep else n) % 4 or (m if b_flat else k) % 4 or (backend.address(a) | backend.address(b)) % 16
     if unaligned:  # 16 bytes at once is the only way that the kernel copies
-        return NotImplemented
+        return _aligned(a, b, bias, what, a_deep, b_flat) if captured else NotImplemented
     large = -(-n // 128) * -(-m // 128) * batch >= LARGE
     tile, name = TILES[large], arithmetic("float32", what)
     y = backend.empty((batch, n, m), a.dtype)
@@ -70,6 +89,21 @@ def product(a, b, bias=None, what="matmul"):
         GEMM, _instance(name, a_deep, not b_flat, tile), (-(-n // tile[0]) * -(-m // tile[1]), 1, batch), threads(tile),
         a, b, bias if bias is None else plain(bias), y, n, m, k, shared=shared_bytes(tile, 4, a_deep, not b_flat),
     )  # fmt: skip
+    return y
+
+
+def _aligned(a, b, bias, what, a_deep, b_flat):
+    """The product of copies with lines that are multiples of 16 bytes long, filled up with zeros."""
+    a, b = a if a_deep else a.swapaxes(1, 2), b if b_flat else b.swapaxes(1, 2)
+    m = b.shape[2]
+    y = product(_filled_up(a), _filled_up(b, rows=True), None, what)[..., :m]
+    return plain(y) if bias is None else y + bias
+
+
+def _filled_up(a, rows=False):
+    batch, n, k = a.shape
+    y = backend_of(a).xp.zeros((batch, -(-n // 4) * 4 if rows else n, -(-k // 4) * 4), a.dtype)
+    y[:, :n, :k] = a
     return y
 
 

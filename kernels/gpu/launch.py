@@ -32,6 +32,7 @@ class Backend(NamedTuple):
     address: Callable  # an array -> its address
     synchronize: Callable
     resident: Callable = lambda kernel, threads, shared: 132  # blocks that run at once: an H200's, one on each
+    graphs: Callable | None = None  # what captures launches, as graphs.Runtime
 
 
 BACKENDS: dict[type, Backend] = {}
@@ -50,9 +51,11 @@ def backend_of(array) -> Backend:
 def _cupy():
     import cupy
 
+    from .graphs import Runtime
+
     return Backend(
         "cuda", cupy, cupy.empty, cupy.RawModule, lambda a: np.uint64(0) if a is None else a, lambda a: a.data.ptr,
-        lambda: cupy.cuda.get_current_stream().synchronize(), _resident,
+        lambda: cupy.cuda.get_current_stream().synchronize(), _resident, Runtime,
     )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import functools
 
 import numpy as np
 
-from .arrays import FLOATS, instance, instances, plain
+from . import recording
+from .arrays import FLOATS, instance, instances, keep, plain, upload
 from .launch import THREADS, backend_of, launch
 from .source import Source
 
@@ -48,8 +49,11 @@ def _run(name, columns, numbers):
     columns[1] = list(map(plain, columns[1]))
     if not all(a.dtype == dtype and a.flags.c_contiguous for column in columns for a in column):
         return NotImplemented
-    backend = backend_of(columns[0][0])
+    backend, step = backend_of(columns[0][0]), recording.now.step
     for own in dict.fromkeys(numbers):  # parameters that joined later have numbers of their own
+        live = step and step.live(own)
+        if step and step.refilling:
+            continue
         rows = [
             (*map(backend.address, arrays), arrays[0].size)
             for arrays, given in zip(zip(*columns), numbers)
@@ -57,8 +61,8 @@ def _run(name, columns, numbers):
         ]
         if rows:
             call = instance(name, columns[0][0], "0" if bare == {True} else "1")
-            pieces = _pieces(backend, tuple(rows), dtype.itemsize)
-            launch(OPTIM, call, len(pieces), THREADS, pieces, *own)
+            pieces = keep(_pieces(backend, tuple(rows), dtype.itemsize))
+            launch(OPTIM, call, len(pieces), THREADS, pieces, live, *own)
     return None
 
 
@@ -70,4 +74,4 @@ def _pieces(backend, rows, itemsize):
         starts = np.arange(0, count, PIECE, dtype=np.uint64)[:, None]
         sizes = np.minimum(PIECE, count - starts)
         parts.append(np.hstack([np.array(addresses, np.uint64) + starts * np.uint64(itemsize), sizes]))
-    return backend.xp.asarray(np.vstack(parts).astype(np.uint64))
+    return upload(backend, np.vstack(parts).astype(np.uint64))

@@ -13,8 +13,13 @@ RANDOM = Source(
 
 def _drawn(name, x, dtype, seed, offset):
     y = backend_of(x).empty(x.shape, dtype)
-    elementwise(RANDOM, f"{name}<{NAMES[str(y.dtype)]}>", y.size, y, y.size, seed, offset)
+    elementwise(RANDOM, f"{name}<{NAMES[str(y.dtype)]}>", y.size, y, y.size, *_stream(seed, offset))
     return y
+
+
+def _stream(seed, offset):
+    """What kernels take: seed, first block, and where on the device a graph keeps both (recording.py)."""
+    return (0, offset, seed) if hasattr(seed, "dtype") else (seed, offset, None)
 
 
 def philox_bits(x, seed, offset):
@@ -39,5 +44,5 @@ def dropout(x, p, seed, offset):
     y = backend_of(x).empty(x.shape, x.dtype)
     threshold, scale = int(-(-p * 2**24 // 1)), 1 / (1 - p) if p < 1 else 0
     instance = f"dropout<{NAMES[x.dtype.name]}>"
-    elementwise(RANDOM, instance, y.size, x, y, y.size, seed, offset, threshold, scale)
+    elementwise(RANDOM, instance, y.size, x, y, y.size, *_stream(seed, offset), threshold, scale)
     return y

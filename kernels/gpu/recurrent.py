@@ -95,7 +95,7 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
         number, turned = NAMES[x.dtype.name], w_hh.T
         instance = f"step<{number}, {WIDE[number]}, {kind}>"
         for (start, rows), (following, stay) in zip(steps, steps[1:]):
-            z = xp.matmul(before[start : start + rows], turned)
+            z = _product(before[start : start + rows], turned)
             elementwise(STEPS, instance, rows * H, z, *arrays, H, start, rows, following, min(stay, rows))
     return y, last, last_c, acts, before, extra
 
@@ -139,7 +139,7 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
         for start, rows in (*reversed(steps[:-1]), (0, 0)):
             elementwise(STEPS, instance, max(rows, carried) * H, z, *arrays, H, start, rows, carried)
             if rows:
-                z, carried = xp.matmul(du[start : start + rows], w_hh), rows
+                z, carried = _product(du[start : start + rows], w_hh), rows
     dh, dc = (s.astype(x.dtype) for s in (dh, dc))
     return [
         _product(dx, w_ih) if needed[0] else None,

@@ -131,5 +131,11 @@ def _random_states():
 
 
 def _set_random_states(states):
-    for generator, saved in states:
-        generator.set_state(saved)
+    from ..ops.generator import default_generators
+
+    saved = dict(states)
+    for generator in default_generators():
+        if generator in saved:
+            generator.set_state(saved[generator])
+        else:  # a device's first draw was within the region: its stream began there
+            generator.manual_seed(generator.initial_seed())

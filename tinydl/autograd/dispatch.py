@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtype as dtypes
 from ..device import _BY_ARRAY, CPU
+from ..kernels.gpu.recording import refuse_in_capture
 from ..tensor import Tensor
 from .promotion import NUMBERS
 
@@ -42,6 +43,7 @@ def _place_mixed(op, inputs):
         if len(other) > 1 or any(type(a) is np.ndarray and a.ndim for a in arrays):
             names = " and ".join(sorted(map(str, devices)))
             raise RuntimeError(f"{op.name}: tensors on {names}; call .to('{other[0]}')")
+        refuse_in_capture("takes a number from a CPU tensor, which would be the same at every replay")
         return other[0], [a[()] if type(a) is np.ndarray else a for a in arrays]
     return devices.pop() if devices else CPU, arrays
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..device import of_array
 from ..kernels.cpu.arrays import sole_owner
+from ..kernels.gpu import recording
 from ..tensor import Tensor, wrap
 from .hooks import run as run_hooks
 from .mode import enable_grad, no_grad, state
@@ -93,6 +94,8 @@ class Leaf(Node):
 
 def add_to_grad(tensor, g):
     """Add `g` to the tensor's grad, which never shares memory with anything else of the graph."""
+    if recording.now.step is not None:
+        recording.now.step.adds_to_grad(tensor)
     if tensor.grad is None:
         tensor.grad = g if not state.recording and _sole_owner(g) else OPS["clone"](g)
     elif state.recording:
@@ -158,7 +161,7 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
     needed = None if targets is None else _on_path(nodes, targets)
     found = {}
     pending = {}
-    with enable_grad() if create_graph else no_grad():
+    with enable_grad() if create_graph else no_grad(), recording.on_host():  # rules compute on constants there
         for node, slot, g in roots:
             _deposit(pending, (node, slot), g)
         del roots

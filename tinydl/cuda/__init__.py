@@ -16,6 +16,7 @@ from .devices import (
     set_device,
     synchronize,
 )
+from .graphs import graph
 from .memory import (
     OutOfMemoryError,
     empty_cache,
@@ -32,7 +33,7 @@ from .streams import Event, Stream, current_stream, default_stream, stream
 __all__ = [
     "DeviceProperties", "Event", "OutOfMemoryError", "Stream", "current_device", "current_stream", "default_stream",
     "device", "device_count", "empty_cache", "get_device_capability", "get_device_name", "get_device_properties",
-    "get_rng_state", "initial_seed", "is_available", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "get_rng_state", "graph", "initial_seed", "is_available", "manual_seed", "manual_seed_all", "max_memory_allocated",
     "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "reset_peak_memory_stats", "seed",
     "set_device", "set_rng_state", "stream", "synchronize",
 ]  # fmt: skip

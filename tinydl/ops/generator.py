@@ -6,6 +6,7 @@ import secrets
 from threading import Lock
 
 from ..device import device as find_device
+from ..kernels.gpu.recording import refuse_in_capture
 from ..tensor import Tensor
 from .creation import tensor
 
@@ -31,6 +32,7 @@ class Generator:
         seed = seed.__index__()
         if not -(2**63) <= seed < 2**64:
             raise RuntimeError(f"manual_seed: expected a seed from -2**63 to 2**64 - 1, got {seed}")
+        refuse_in_capture("seeds a generator, which a replay would not: seed it before the call")
         self._seed, self._offset = seed % 2**64, 0
         return self
 
@@ -49,6 +51,15 @@ class Generator:
             self._offset = (offset + blocks) % 2**64
         return self._seed, offset
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """(seed, number of the next block)."""
+        return self._seed, self._offset
+
+    @position.setter
+    def position(self, state: tuple[int, int]):
+        self._seed, self._offset = state
+
     def get_state(self) -> Tensor:
         """The state, as 16 bytes: seed and offset."""
         packed = self._seed.to_bytes(8, "little") + self._offset.to_bytes(8, "little")
@@ -60,6 +71,7 @@ class Generator:
             raise RuntimeError(
                 f"set_state: expected the 16 bytes that get_state gives, got {state.dtype} {tuple(state.shape)}"
             )
+        refuse_in_capture("puts a generator somewhere else, which a replay would not: do it before the call")
         packed = bytes(state.tolist())
         self._seed = int.from_bytes(packed[:8], "little")
         self._offset = int.from_bytes(packed[8:], "little")

@@ -135,7 +135,7 @@ def set_item(x: Tensor, index, value) -> None:
     """
     basic, picks = _taken_apart(x, index)
     if isinstance(value, (int, float)):
-        value = wrap(x.device.xp.asarray(value, x.dtype))
+        value = wrap(x.device.xp.full((), value, x.dtype))
     elif not isinstance(value, Tensor):
         value = creation.tensor(value, dtype=x.dtype, device=x.device)
     elif picks and value.ndim and value.dtype != x.dtype:

@@ -159,7 +159,7 @@ def fill_(self, value) -> Tensor:
     """In place: `value` (a number or a 0-d tensor) in every element."""
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.shape)}")
-    number = value if isinstance(value, Tensor) else wrap(self.device.xp.asarray(value, self.dtype))
+    number = value if isinstance(value, Tensor) else wrap(self.device.xp.full((), value, self.dtype))
     return write(self, "fill_", lambda x: elementwise.overwritten(x, number.to(x.device, x.dtype)))
 
 

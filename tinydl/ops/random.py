@@ -13,6 +13,7 @@ from ..autograd.engine import Array, op
 from ..autograd.mode import no_grad
 from ..autograd.views import write
 from ..device import CPU
+from ..kernels.gpu import recording
 from ..kernels.philox import bits53, cos_sin, minus_log, philox
 from ..tensor import Tensor
 from .creation import _shape, empty
@@ -25,9 +26,16 @@ _UNIFORM = {"float16": (11, 1), "float32": (24, 1), "float64": (53, 2)}
 
 # ---------------------------------------------------------------- draws: x gives shape, type, device
 def words(xp, count, seed, offset):
-    """`count` words of the stream of `seed` from block `offset` on, as uint64."""
+    """`count` words of the stream of `seed` from block `offset` on, as uint64.
+
+    seed: in a CUDA graph an array of the device with the seed and the block from which `offset` counts.
+    """
     blocks = xp.arange(-(-count // 4), dtype="uint64") + xp.uint64(offset)
-    return xp.stack(philox(xp.uint64(seed), blocks), 1).reshape(-1)[:count]
+    if hasattr(seed, "dtype"):
+        seed, blocks = seed[0], blocks + seed[1]
+    else:
+        seed = xp.uint64(seed)
+    return xp.stack(philox(seed, blocks), 1).reshape(-1)[:count]
 
 
 def _pairs(xp, count, seed, offset):
@@ -90,11 +98,12 @@ for _draw in (philox_uniform, philox_normal, philox_exponential, philox_integers
 
 
 def reserve(generator, x, each=1) -> tuple[int, int]:
-    """(seed, offset) of a draw like x, `each` words for an element."""
+    """(seed, offset) of a draw like x, `each` words for an element; as `words` takes them."""
     if not isinstance(generator, Generator | None):
         raise TypeError(f"generator: expected a tinydl.Generator, got {type(generator).__name__}")
     generator = default_of(x.device) if generator is None else generator
-    return generator.draw(-(-x.numel() * each // 4))
+    blocks, step = -(-x.numel() * each // 4), recording.now.step
+    return generator.draw(blocks) if step is None or not step.capturing else step.draw(generator, blocks)
 
 
 def _uniform(x, generator):

@@ -109,7 +109,7 @@ def _number(name, value, x):
         return value.to(x.device, x.dtype)
     if isinstance(value, float) and x.dtype.kind != "f" and not value.is_integer():
         raise RuntimeError(f"{name}: {value} does not fit a tensor of {x.dtype}")
-    return wrap(x.device.xp.asarray(value, x.dtype))
+    return wrap(x.device.xp.full((), value, x.dtype))
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:

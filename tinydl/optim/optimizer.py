@@ -14,9 +14,10 @@ from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import Handle
 from ..device import of_array
 from ..dtype import float32
+from ..kernels.gpu import recording
 from ..ops.creation import tensor, zeros_like
 from ..tensor import Tensor, caller
-from . import differentiable
+from . import captured, differentiable
 from .update import Update
 
 
@@ -175,9 +176,15 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 self._check_gradient(p)
-        for group in self.param_groups:
-            self._update_group(group)
+        if recording.now.step is not None and recording.now.step.capturing:
+            captured.update(self, recording.now.step)
+        else:
+            self._update_groups()
         return loss
+
+    def _update_groups(self):
+        """Update all groups; for each whether kernels did it."""
+        return [self._update_group(group) for group in self.param_groups]
 
     def _check_gradient(self, p):
         g = p.grad
@@ -215,9 +222,11 @@ class Optimizer:
                 arrays[name] = None if value is None else value.array
             jobs[p.array.__class__].append((arrays, own))
             p._storage.written_by(writer)
+        served = True
         for found in jobs.values():
             arrays, own = found[0]
-            self.update.run(of_array(arrays["param"]), found, self._shared(group, own))
+            served &= self.update.run(of_array(arrays["param"]), found, self._shared(group, own))
+        return served
 
     def _shared(self, group, own):
         """The constants of an update that are options, the same for all parameters of the group."""

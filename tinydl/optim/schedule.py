@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from ..kernels.gpu.recording import refuse_in_capture
 from .optimizer import Optimizer, number
 
 
@@ -64,6 +65,7 @@ class LRScheduler:
         self._go(epoch)
 
     def _go(self, epoch=None):
+        refuse_in_capture("lr_scheduler.step() sets a rate on the host, which a replay would not do: call it after")
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         jump = getattr(self, "_get_closed_form_lr", self.get_lr)
         self._set(self.get_lr() if epoch is None else jump())

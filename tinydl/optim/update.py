@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+from ..kernels.gpu import recording
+
 UPDATES: dict[str, Update] = {}  # every declared update by its name
 
 
@@ -23,17 +25,33 @@ class Update:
         self.state = [p.name for p in parameters[3:] if p.kind is not p.KEYWORD_ONLY]
         self.constants = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
-    def run(self, device, jobs: list[tuple[dict, dict]], shared: dict) -> None:
-        """Update the arrays of `jobs`: (arrays, own constants) of each parameter, on one device."""
+    def run(self, device, jobs: list[tuple[dict, dict]], shared: dict) -> bool:
+        """Update the arrays of `jobs`: (arrays, own constants) of each parameter, on one device.
+
+        Returns whether a kernel did it, that takes in a CUDA graph all constants from the device; a body takes there
+        those that differ from step to step.
+        """
         kernel = device.kernels[self.name]
         if kernel is not None:
             names, own = jobs[0]
             columns = {n: [arrays[n] for arrays, _ in jobs] for n in names}
             columns |= {n: [constants[n] for _, constants in jobs] for n in own}
             if kernel(**columns, **shared) is not NotImplemented:
-                return
+                return True
+        step = recording.now.step
         for arrays, own in jobs:
-            self.body(device.xp, **arrays, **own, **shared)
+            numbers = own | shared
+            if step is not None:
+                numbers |= _on_device(step, own | ({"lr": shared["lr"]} if "lr" in shared else {}))
+            if step is None or not step.refilling:
+                self.body(device.xp, **arrays, **numbers)
+        return False
+
+
+def _on_device(step, numbers):
+    """Numbers that differ from step to step as 0-d float64 arrays, while a graph is captured."""
+    found = {n: step.live([v]) for n, v in numbers.items() if not isinstance(v, bool)}
+    return {n: a.reshape(()) for n, a in found.items() if a is not None}
 
 
 def update(body: Callable) -> Update:

@@ -15,15 +15,17 @@ import numpy as np
 from ..device import Kernels
 from ..kernels.gpu.launch import BACKENDS, Backend
 from . import cudaemu, strict
+from .tape import Runtime, recorded
 
 EMULATED = Backend(
     kind="cuda-emulated",
     xp=strict.Library(),
     empty=lambda shape, dtype: strict.ndarray(_poisoned(shape, dtype)),
-    raw_module=cudaemu.RawModule,
+    raw_module=recorded(cudaemu.RawModule),
     unwrap=lambda a: None if a is None else a._host,
     address=lambda a: a._host.ctypes.data,
     synchronize=lambda: None,
+    graphs=Runtime,
 )
 
 

@@ -16,6 +16,7 @@ import contextlib
 import functools
 import importlib
 import inspect
+import operator
 import sys
 import types
 from pathlib import Path
@@ -27,6 +28,7 @@ READS_BACK = frozenset(
     "to_device nonzero masked_select unique unique_consecutive repeat_interleave item histc bincount argwhere".split()
 )
 inside: list[str] = []  # names of the operations that run now
+tape = None  # of a graph that is captured: takes what runs, and may refuse it (emulated.py)
 _FILE = Path(__file__).with_name("cupy_names.txt")
 _SPACES = {"": "cupy", "linalg": "cupy.linalg", "lib.stride_tricks": "cupy.lib.stride_tricks",
            "special": "cupyx.scipy.special"}  # fmt: skip
@@ -42,6 +44,8 @@ def names(space: str = "") -> frozenset[str]:
 
 
 def _read_back(what):
+    if tape is not None:
+        raise RuntimeError("strict: the current stream is capturing, so D2H transfers are disallowed")
     if inside and inside[-1] not in READS_BACK:
         raise TypeError(f"strict: {inside[-1]} reads values back to the host ({what}); a GPU would have to wait for it")
 
@@ -85,11 +89,10 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, index):
         _check_mask(index)
-        got = self._host[_unwrap(index)]
-        return _wrap(got)
+        return _run(operator.getitem, (self._host, _unwrap(index)), {})
 
     def __setitem__(self, index, value):
-        self._host[_unwrap(index)] = _unwrap(value)
+        _run(operator.setitem, (self._host, _unwrap(index), _unwrap(value)), {})
 
     def __len__(self):
         return len(self._host)
@@ -176,8 +179,19 @@ def _call(function, args, kwargs):
     if getattr(function, "__name__", "") in _BY_VALUE:
         _read_back(function.__name__)
     out = kwargs.get("out")
-    result = function(*_unwrap(args), **_unwrap(kwargs))
-    return _wrap(result) if out is None else out[0] if isinstance(out, tuple) else out
+    result = _run(function, _unwrap(args), _unwrap(kwargs))
+    return result if out is None else out[0] if isinstance(out, tuple) else out
+
+
+def _run(function, args, kwargs):
+    return _wrap(function(*args, **kwargs)) if tape is None else tape.run(function, args, kwargs)
+
+
+def _sent(a):
+    """A host array on the device."""
+    if tape is not None:
+        raise RuntimeError("strict: the current stream is capturing, so H2D transfers are disallowed")
+    return ndarray(a)
 
 
 class _Function:
@@ -226,12 +240,12 @@ class Library(_Space):
     def asarray(self, a, dtype=None, **kwargs):
         """As cupy.asarray: takes NumPy's arrays too, copying them over."""
         if isinstance(a, ndarray):
-            return a if dtype in (None, a.dtype) else ndarray(a._host.astype(dtype))
-        return ndarray(np.array(_unwrap(a) if isinstance(a, (list, tuple)) else a, dtype))
+            return a if dtype in (None, a.dtype) else a.astype(dtype)
+        return _sent(np.array(_unwrap(a) if isinstance(a, (list, tuple)) else a, dtype))
 
     def array(self, a, dtype=None, copy=True, **kwargs):
         """As cupy.array."""
-        return ndarray(np.array(a._host if isinstance(a, ndarray) else a, dtype))
+        return _run(np.array, (a._host, dtype), {}) if isinstance(a, ndarray) else _sent(np.array(a, dtype))
 
 
 @contextlib.contextmanager

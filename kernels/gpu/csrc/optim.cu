@@ -44,10 +44,26 @@ struct Piece {
   }
 };
 
+// The numbers of a step: as given, or, in a CUDA graph, those of the device that each replay sets (recording.py).
+template <typename A, typename... Given>
+__device__ const A* numbers(const double* live, Given... given) {
+  __shared__ A at[sizeof...(Given)];
+  if (threadIdx.x == 0) {
+    A values[] = {given...};
+#pragma unroll
+    for (int i = 0; i < sizeof...(Given); i++) at[i] = live ? (A)live[i] : values[i];
+  }
+  __syncthreads();
+  return at;
+}
+
 // Arrays: parameter, gradient, average, averaged square and, if EXTRA, the largest of these.
 template <typename T, typename A, int EXTRA>
-__global__ void adam(const u64* table, A rate, A root, A fresh, A kept, A fresh_square, A eps, A decay, A shrink,
-                     A sign) {
+__global__ void adam(const u64* table, const double* live, A rate_, A root_, A fresh_, A kept_, A fresh_square_,
+                     A eps_, A decay_, A shrink_, A sign_) {
+  const A* s = numbers<A>(live, rate_, root_, fresh_, kept_, fresh_square_, eps_, decay_, shrink_, sign_);
+  A rate = s[0], root = s[1], fresh = s[2], kept = s[3], fresh_square = s[4], eps = s[5];
+  A decay = s[6], shrink = s[7], sign = s[8];
   Piece<T, 4 + EXTRA>(table).template update<A>([&](A* x) {
     A p = x[0] * shrink, d = sign * x[1];
     if (decay != 0) d += decay * p;
@@ -61,7 +77,10 @@ __global__ void adam(const u64* table, A rate, A root, A fresh, A kept, A fresh_
 
 // Arrays: parameter, gradient and, if EXTRA, velocity.
 template <typename T, typename A, int EXTRA>
-__global__ void descent(const u64* table, A rate, A decay, A sign, A kept, A share, A of_velocity, A of_gradient) {
+__global__ void descent(const u64* table, const double* live, A rate_, A decay_, A sign_, A kept_, A share_,
+                        A of_velocity_, A of_gradient_) {
+  const A* s = numbers<A>(live, rate_, decay_, sign_, kept_, share_, of_velocity_, of_gradient_);
+  A rate = s[0], decay = s[1], sign = s[2], kept = s[3], share = s[4], of_velocity = s[5], of_gradient = s[6];
   Piece<T, 2 + EXTRA>(table).template update<A>([&](A* x) {
     A d = sign * x[1];
     if (decay != 0) d += decay * x[0];

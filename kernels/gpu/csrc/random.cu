@@ -21,6 +21,13 @@ __device__ Words philox(u64 seed, u64 block) {
   return {{c0, c1, c2, c3}};
 }
 
+// Where a draw begins: as given, or, in a CUDA graph, from numbers of the device that each replay sets (recording.py).
+struct Stream {
+  u64 seed, offset;
+  __device__ Stream(u64 seed, u64 offset, const u64* live)
+      : seed(live ? live[0] : seed), offset(live ? live[1] + offset : offset) {}
+};
+
 __device__ u64 bits53(unsigned high, unsigned low) { return ((u64)(high >> 5) << 26) + (low >> 6); }
 
 // -log((2**53 - m) / 2**53)
@@ -62,26 +69,29 @@ __device__ double circle(u64 m, int of) {
 }
 
 template <typename T>
-__global__ void philox_bits(T* y, i64 n, u64 seed, u64 offset) {
-  GRID_STRIDE(i64, i, n) y[i] = (T)philox(seed, offset + i / 4).at[i % 4];
+__global__ void philox_bits(T* y, i64 n, u64 seed, u64 offset, const u64* live) {
+  Stream s(seed, offset, live);
+  GRID_STRIDE(i64, i, n) y[i] = (T)philox(s.seed, s.offset + i / 4).at[i % 4];
 }
 
 template <typename T>
-__global__ void philox_uniform(T* y, i64 n, u64 seed, u64 offset) {
+__global__ void philox_uniform(T* y, i64 n, u64 seed, u64 offset, const u64* live) {
+  Stream s(seed, offset, live);
   GRID_STRIDE(i64, i, n) {
     if (sizeof(T) == 8) {
-      Words w = philox(seed, offset + i / 2);
+      Words w = philox(s.seed, s.offset + i / 2);
       y[i] = (T)((double)bits53(w.at[i % 2 * 2], w.at[i % 2 * 2 + 1]) * 0x1p-53);
     } else {
-      y[i] = (T)((philox(seed, offset + i / 4).at[i % 4] >> 8) * 0x1p-24f);
+      y[i] = (T)((philox(s.seed, s.offset + i / 4).at[i % 4] >> 8) * 0x1p-24f);
     }
   }
 }
 
 template <typename T>
-__global__ void philox_normal(T* y, i64 n, u64 seed, u64 offset) {
+__global__ void philox_normal(T* y, i64 n, u64 seed, u64 offset, const u64* live) {
+  Stream s(seed, offset, live);
   GRID_STRIDE(i64, i, n) {
-    Words w = philox(seed, offset + i / 2);
+    Words w = philox(s.seed, s.offset + i / 2);
     double radius = sqrt(2.0 * minus_log(bits53(w.at[0], w.at[1])));
     y[i] = (T)(radius * circle(bits53(w.at[2], w.at[3]), i % 2));
   }
@@ -89,7 +99,8 @@ __global__ void philox_normal(T* y, i64 n, u64 seed, u64 offset) {
 
 // x * scale where the 24 bits of an element's uniform number reach the threshold, else 0
 template <typename T>
-__global__ void dropout(const T* x, T* y, i64 n, u64 seed, u64 offset, unsigned threshold, T scale) {
+__global__ void dropout(const T* x, T* y, i64 n, u64 seed, u64 offset, const u64* live, unsigned threshold, T scale) {
+  Stream s(seed, offset, live);
   GRID_STRIDE(i64, i, n)
-  y[i] = (philox(seed, offset + i / 4).at[i % 4] >> 8) >= threshold ? x[i] * scale : T(0);
+  y[i] = (philox(s.seed, s.offset + i / 4).at[i % 4] >> 8) >= threshold ? x[i] * scale : T(0);
 }
