@@ -59,7 +59,7 @@ def load(f, map_location=None, *, device=None, weights_only: bool = True) -> Any
     ValueError, naming the file, for a damaged file and for one of PyTorch's or pickle's, with the
     lines that convert it.
     """
-    target = as_device(device if map_location is None else map_location)
+    target = as_device(map_location or device or "cpu")
     if hasattr(f, "read"):
         name, data = getattr(f, "name", "the stream"), f.read()
     else:
