@@ -12,7 +12,7 @@ import sys
 from tinydl.kernels.gpu import precision
 
 from .. import workers
-from ..cases import CASES, load
+from ..cases import load
 from .place import Overlay, place
 
 # families whose float32 is multiplied by TF32 unless told otherwise, and by what setting
@@ -44,7 +44,7 @@ def every(dry: bool, words=()) -> list[tuple[str, str]]:
 
 def limit_of(name: str, arithmetic: str) -> str:
     """The key of Place.limits() whose operations a second bound the case."""
-    return "tf32" if CASES[name].family in TF32 and arithmetic == "default" else "ieee"
+    return "tf32" if load()[name].family in TF32 and arithmetic == "default" else "ieee"
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def measured(run: Run, waiting: list[tuple[str, str]]) -> Iterator[tuple[str, st
     threading.Thread(target=lambda: [*map(lines.put, process.stdout), lines.put("")], daemon=True).start()
     begun = None
     try:
-        while line := lines.get(timeout=run.left(ROW)):
+        while line := lines.get(timeout=run.left(ROW * (10 if run.dry else 1))):
             said = json.loads(line)
             begun = said.get("begun")
             if not begun:

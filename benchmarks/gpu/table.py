@@ -111,8 +111,8 @@ def readme(results: dict, found: dict) -> str:
         return NOTHING
     about = results["about"]
     lines = [
-        f"On {about['device']}, driver {about['driver']}, CUDA {about['cuda']}, PyTorch {about['torch']},",
-        f"{about['date']}:",
+        f"On {about['device']}, driver {about['driver']}, CUDA {about['cuda']}, PyTorch {about['torch']}, "
+        f"{about['date']}.",
         f"{ledger.state(found)} Ratios are times over PyTorch's, of the {len(rows)} rows (of {len(results['rows'])})",
         "whose kernels are as they were measured.",
         "",
