@@ -4,10 +4,12 @@ python -m benchmarks [ops|models] [words]   time a step of each case whose name 
 python -m benchmarks memory [words]         what ten training steps add to resident memory
 python -m benchmarks startup                importing, compiling, loading of kernels
 python -m benchmarks summary|readme|picture what was saved, by families; in the README; as benchmarks/results/*.png
+python -m benchmarks gpu --record           proof and speed on a GPU (gpu --help)
 """
 
 import argparse
 import os
+import sys
 
 from . import memory, peak, report, startup, workers
 from .cases import load
@@ -16,6 +18,10 @@ KINDS = ("ops", "models", "memory", "startup", "summary", "readme", "picture")
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["gpu"]:
+        from .gpu import command  # it asks for what a GPU's machine has
+
+        return command.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def machine(threads: int) -> dict:
 
 def tree() -> str:
     """The commit, with a + where files differ from it."""
+
+    if not shutil.which("git"):
+        return "unknown"
 
     def git(*words):
         return subprocess.run(["git", *words], cwd=README.parent, capture_output=True, text=True).stdout.strip()
@@ -155,9 +159,14 @@ def readme(results: dict) -> str:
 
 def write_readme(results: dict) -> None:
     """Put the tables between the README's marks."""
-    before, _, rest = README.read_text().partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    README.write_text(before + MARKS[0] + readme(results) + MARKS[1] + after)
+    put_into_readme(MARKS, readme(results))
+
+
+def put_into_readme(marks: tuple[str, str], text: str) -> None:
+    """In place of what stands between two marks."""
+    before, _, rest = README.read_text().partition(marks[0])
+    _, _, after = rest.partition(marks[1])
+    README.write_text(before + marks[0] + text + marks[1] + after)
 
 
 # ---------------------------------------------------------------- the picture

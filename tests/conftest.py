@@ -15,7 +15,8 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
-from hypothesis import HealthCheck, settings  # noqa: E402  (after the environment is set)
+import pytest  # noqa: E402  (after the environment is set)
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Reproducible, and patient with kernels that compile inside a test.
 settings.register_profile(
@@ -25,3 +26,52 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tinydl")
+
+
+# ---------------------------------------------------------------- tests of a GPU
+PASSED, WHY_NOT = pytest.StashKey(), pytest.StashKey()
+
+
+@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.device)])
+def place(request):
+    """Where a test runs CUDA kernels: in the emulator, and, under the mark `device`, on a GPU."""
+    import evidence
+
+    from tinydl.testing import cudaemu
+
+    if request.param == "emulated" and not cudaemu.available():
+        pytest.skip("emulation needs g++")
+    with evidence.gathered(request.param, request.node.nodeid, lambda: request.node.stash.get(PASSED, False)):
+        yield request.param
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Notes whether the test passed, for what is asked after it."""
+    report = (yield).get_result()
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests under the mark `device` need no flag where there is a GPU, and are left out where there is none.
+
+    Those of the emulator itself (mark `emulated`) are none of a GPU.
+    """
+    left_out = [i for i in items if i.get_closest_marker("device") and i.get_closest_marker("emulated")]
+    if any(item.get_closest_marker("device") for item in items):
+        from tinydl.device import cuda_state
+
+        usable, why = cuda_state()
+        if not usable:
+            config.stash[WHY_NOT] = why
+            left_out = [item for item in items if item.get_closest_marker("device")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(map(id, left_out))
+        items[:] = [item for item in items if id(item) not in gone]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if WHY_NOT in config.stash:
+        terminalreporter.write_line(f"tests of a GPU (mark `device`) were left out: {config.stash[WHY_NOT]}")

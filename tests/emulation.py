@@ -1,12 +1,18 @@
-"""CUDA kernels in the emulator, judged: against bodies in float64, in every order of threads, between guard pages."""
+"""CUDA kernels judged, in the emulator or on a GPU: against bodies in float64, the same bits at every run.
+
+In the emulator runs are in every order of threads, between guard pages.
+"""
 
 import contextlib
+import os
 
+import evidence
 import numpy as np
 from samples.make import Sample
 from samples.run import forward_and_gradients
 
 from tinydl.device import CPU, Kernels
+from tinydl.device import device as find_device
 from tinydl.testing import cudaemu
 from tinydl.testing.emulated import emulated_device
 
@@ -36,6 +42,24 @@ class Watched(Kernels):
 
 
 @contextlib.contextmanager
+def kernel_device():
+    """The device on which this test runs CUDA kernels: emulated, or a GPU; kernels put in its place are taken back."""
+    if evidence.place == "emulated":
+        with emulated_device() as device:
+            yield device
+        return
+    device = find_device("cuda")
+    if "TINYDL_NO_POOL" in os.environ:  # each array is an allocation of its own: compute-sanitizer sees its ends
+        device.xp.cuda.set_allocator(None)
+    kept = device.kernels
+    try:
+        yield device
+        device.synchronize()  # what went wrong shows here, not in the next test
+    finally:
+        device.kernels = kept
+
+
+@contextlib.contextmanager
 def bodies():
     """Within it the CPU has no kernels: bodies run."""
     kept, CPU.kernels = CPU.kernels, type("NoKernels", (dict,), {"__missing__": lambda self, name: None})()
@@ -46,7 +70,7 @@ def bodies():
 
 
 def in_every_order(compute):
-    """The results, NumPy's arrays, of `compute`: the same bits in every order of threads."""
+    """The results, NumPy's arrays, of `compute`: the same bits in every order of threads, or at every run."""
     results = []
     for order in ORDERS:
         with cudaemu.launches(order, seed=3, guard=True):
@@ -62,6 +86,7 @@ def near(got, want, dtype, more=1.0):
     if got.dtype.kind != "f":
         return np.testing.assert_array_equal(got, want)
     scale = np.abs(want[np.isfinite(want)]).max(initial=1)
+    evidence.note(got, want, scale)
     tolerance = TOLERANCE[dtype] * more
     return np.testing.assert_allclose(got.astype("float64"), want, rtol=tolerance, atol=tolerance * scale)
 
@@ -73,9 +98,9 @@ def typed(sample, dtype):
 
 
 def check(name, sample, dtype, order=1, served=(), declined=(), more=1.0):
-    """The operation `name` and its gradients on the emulated device; `served`: the kernels that must have run."""
+    """The operation `name` and its gradients on the test's device; `served`: the kernels that must have run."""
     given, exact = typed(sample, dtype)
-    with emulated_device() as device:
+    with kernel_device() as device:
         device.kernels = Watched()
 
         def compute():

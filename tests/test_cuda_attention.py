@@ -1,13 +1,11 @@
-"""CUDA kernels of attention, emulated, against the operation's body."""
+"""CUDA kernels of attention, against the operation's body."""
 
 import numpy as np
 import pytest
 from emulation import check
 from samples.make import Sample, normal
 
-from tinydl.testing import cudaemu
-
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 BLIND = np.tril(np.ones((5, 7), bool), 2)
 BLIND[1] = False  # one that sees nothing
 ADDED = normal(2, 1, 5, 7)

@@ -1,10 +1,10 @@
-"""CUDA kernels of convolution, emulated, against the operations' bodies in float64."""
+"""CUDA kernels of convolution, against the operations' bodies in float64."""
 
 import contextlib
 
 import numpy as np
 import pytest
-from emulation import check, in_every_order
+from emulation import check, in_every_order, kernel_device
 from samples.make import Sample, normal
 from samples_conv_pool import window
 
@@ -14,9 +14,8 @@ from tinydl.kernels.gpu import precision
 from tinydl.kernels.gpu.source import Source
 from tinydl.ops.window import Window
 from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 
 # (window, N, C, O): all that a window can have, sizes that leave remainders of tiles, words and chunks
 CASES = {
@@ -76,7 +75,7 @@ def test_every_tile_in_every_arithmetic(tile, name, monkeypatch):
 def test_float32_is_as_accurate_as_the_mode_says():
     w = window((8, 8), (3, 3), padding=1)
     x, weight = normal(1, 24, 8, 8).astype("f"), normal(16, 24, 3, 3).astype("f")
-    with emulated_device() as device:
+    with kernel_device() as device:
 
         def error(mode):
             with multiplying(mode):
@@ -92,7 +91,7 @@ def test_nan_shows_and_unknown_modes_are_refused():
     w, x = window((4, 4), (3, 3)), np.zeros((1, 2, 4, 4), "f")
     x[0, 1, 3, 3] = np.nan
     for mode in precision.MODES:
-        with emulated_device() as device, multiplying(mode):
+        with kernel_device() as device, multiplying(mode):
             y = gpu.conv(device.array(x), device.array(np.ones((1, 2, 3, 3), "f")), None, w).get()
         assert np.isnan(y[0, 0]).tolist() == [[False, False], [False, True]]
     with pytest.raises(ValueError, match="expected one of matmul, conv, rnn and one of ieee, tf32, got 'conv', 'fast'"):
@@ -100,7 +99,7 @@ def test_nan_shows_and_unknown_modes_are_refused():
 
 
 def test_what_is_declined():
-    with emulated_device() as device:
+    with kernel_device() as device:
         x = device.array(np.zeros((1, 1, 90), "f"))
         wide = window((90,), (70,))
         assert gpu.conv(x, device.array(np.zeros((1, 1, 70), "f")), None, wide) is NotImplemented
@@ -119,6 +118,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("old, new", FAULTS.values(), ids=list(FAULTS))
 def test_planted_faults_are_caught(old, new, monkeypatch):
     w = window((5, 7), (3, 3), padding=1)
@@ -132,7 +132,7 @@ def test_planted_faults_are_caught(old, new, monkeypatch):
         Source.all.remove(broken)
         broken.text = source
         monkeypatch.setattr(gpu, "CONV", broken)
-        with emulated_device() as device:
+        with kernel_device() as device:
             got = in_every_order(lambda: [gpu.conv(device.array(x), device.array(weight), None, w).get()])[0]
         np.testing.assert_allclose(got, exact, atol=0.05)
 

@@ -1,16 +1,14 @@
-"""CUDA kernels that pick and add up rows, emulated, against the operations' bodies."""
+"""CUDA kernels that pick and add up rows, against the operations' bodies."""
 
 import numpy as np
 import pytest
-from emulation import bodies, check
+from emulation import bodies, check, kernel_device
 from samples.make import Sample, integers, normal
 
 import tinydl
 import tinydl.nn.functional as F
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 TYPES = ["float32", "float64", "float16"]
 
 
@@ -86,7 +84,7 @@ BAD = {
 @pytest.mark.parametrize("at_once", [False, True])
 def test_indices_that_lie_outside_are_raised_by_the_next_synchronisation(message, call, at_once, monkeypatch):
     monkeypatch.setenv("TINYDL_SYNC", str(int(at_once)))
-    with emulated_device() as device:
+    with kernel_device() as device:
         x, index = tinydl.ones(4, 4, device=device), tinydl.tensor([3, 9, -5], device=device)
         if at_once:
             with pytest.raises(IndexError, match=f"{message}.* TINYDL_SYNC=1 raises at once"):
@@ -108,7 +106,7 @@ def test_indices_up_to_the_edges_are_no_faults(monkeypatch):
 
 
 def test_a_row_that_is_none_shows():
-    with emulated_device() as device:
+    with kernel_device() as device:
         weight = tinydl.ones(4, 3, device=device)
         y = F.embedding(tinydl.tensor([3, 4, -5], device=device), weight).array.get()
         np.testing.assert_array_equal(y, [[1] * 3, [np.nan] * 3, [np.nan] * 3])
@@ -132,7 +130,7 @@ def test_weighted_sums(dim, dtype):
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 def test_images_at_another_resolution(mode):
-    with emulated_device() as device, bodies():
+    with kernel_device() as device, bodies():
         x, results = tinydl.randn(2, 3, 4, 5), []
         for place in ("cpu", device):
             here = x.detach().to(place).requires_grad_()

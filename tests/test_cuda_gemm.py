@@ -1,15 +1,14 @@
-"""CUDA kernels of matrix products, emulated, against the operations' bodies in float64."""
+"""CUDA kernels of matrix products, against the operations' bodies in float64."""
 
+import evidence
 import numpy as np
 import pytest
-from emulation import check, in_every_order
+from emulation import check, in_every_order, kernel_device
 from samples.make import Sample, normal
 
 from tinydl.kernels.gpu import gemm, precision
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 
 
 @pytest.fixture(params=precision.MODES)
@@ -30,12 +29,13 @@ def test_every_layout_and_tile(tile, a_turned, b_turned, mode, monkeypatch):
     (n, m), k, bias = (tile[0] + 4, tile[1] + 8), 36, normal(tile[1] + 8).astype("f")
     a = normal(2, n, k).astype("f")
     b = normal(2, k, m).astype("f")
-    with emulated_device() as device:
+    with kernel_device() as device:
         lying = [device.array(np.ascontiguousarray(t.swapaxes(1, 2)) if turned else t)
                  for t, turned in ((a, a_turned), (b, b_turned))]  # fmt: skip
         given = [t.swapaxes(1, 2) if turned else t for t, turned in zip(lying, (a_turned, b_turned))]
         got = in_every_order(lambda: [gemm.product(*given, device.array(bias)).get()])[0]
     want = a.astype("d") @ b + bias
+    evidence.note(got, want, np.abs(want).max())
     bound = {"ieee": 4e-7, "tf32": 6e-4}[mode]
     assert got.dtype == "float32" and np.linalg.norm(got - want) < bound * np.linalg.norm(want)
 
@@ -56,7 +56,7 @@ def test_operations_and_their_gradients(name, sample, mode):
 
 
 def test_what_is_declined(mode):
-    with emulated_device() as device:
+    with kernel_device() as device:
         x = device.array(normal(2, 8, 8).astype("f"))
         assert gemm.matmul(x, device.array(normal(3, 1, 8, 8).astype("f"))) is NotImplemented  # broadcast
         assert gemm.matmul(x[:, :, :5], x[:, :5]) is NotImplemented  # rows of 20 bytes

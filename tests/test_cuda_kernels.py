@@ -1,22 +1,22 @@
-"""CUDA kernels against the bodies that they replace: emulated here, on a device where there is one."""
+"""Random numbers by CUDA kernels, the table of kernels, and what launches are refused."""
 
 import numpy as np
 import pytest
+from emulation import kernel_device
 
 import tinydl
 from tinydl.kernels.gpu import KERNELS, load
 from tinydl.kernels.gpu.launch import LaunchError, launch
 from tinydl.kernels.gpu.random import RANDOM
 from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 ORDERS = ("forward", "reverse", "shuffle")
 
 
 @pytest.fixture
-def device():
-    with emulated_device() as found:
+def device(place):
+    with kernel_device() as found:
         yield found
 
 
@@ -42,7 +42,7 @@ def test_random_numbers_are_those_of_the_cpu(device, draw, shape, dtype):
             return tinydl.nn.functional.dropout(tinydl.ones(*shape, dtype=getattr(tinydl, dtype), device=on), 0.3)
         return getattr(tinydl, draw)(*shape, dtype=getattr(tinydl, dtype), device=on)
 
-    found = in_every_order(lambda: compute("strict").array.get())
+    found = in_every_order(lambda: compute(device).array.get())
     np.testing.assert_array_equal(found, compute("cpu").numpy())
 
 
@@ -52,7 +52,7 @@ def test_every_kernel_can_be_loaded():
 
 
 def test_launches_are_checked(device):
-    x = tinydl.zeros(4, device="strict").array
+    x = tinydl.zeros(4, device=device).array
     with pytest.raises(LaunchError, match="y must hold float64, got float32"):
         launch(RANDOM, "philox_uniform<double>", 1, 32, x, 4, 0, 0, None)
     with pytest.raises(LaunchError, match="seed = -1 does not fit uint64"):
@@ -67,7 +67,6 @@ def test_launches_are_checked(device):
         launch(RANDOM, "philox_uniform<float>", (1, 70000), 32, x, 4, 0, 0, None)
     with pytest.raises(KeyError, match="no instance philox_uniform<int>"):
         launch(RANDOM, "philox_uniform<int>", 1, 32, x, 4, 0, 0, None)
-
 
 
 def test_shared_memory_once_granted_stays_granted(device):

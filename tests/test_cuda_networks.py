@@ -1,18 +1,16 @@
-"""Whole training steps on the emulated device: every family of kernels at work, in float32, as on the CPU."""
+"""Whole training steps where CUDA kernels run: every family of kernels at work, in float32, as on the CPU."""
 
 import numpy as np
 import pytest
-from emulation import Watched, bodies, in_every_order
+from emulation import Watched, bodies, in_every_order, kernel_device
 
 import tinydl
 import tinydl.nn.functional as F
 from tinydl import nn, optim
 from tinydl.kernels.gpu import gemm, precision
 from tinydl.models import lenet
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 
 
 class Words(nn.Module):
@@ -109,7 +107,7 @@ def test_training_steps(name, monkeypatch):
     with bodies():
         model, x = made()
         want = step(model, x, make)
-    with emulated_device() as device:
+    with kernel_device() as device:
         device.kernels = Watched()
 
         def compute():

@@ -1,16 +1,14 @@
-"""CUDA kernels of normalisation and of sums, emulated, against the operations' bodies."""
+"""CUDA kernels of normalisation and of sums, against the operations' bodies."""
 
 import numpy as np
 import pytest
-from emulation import bodies, check
+from emulation import bodies, check, kernel_device
 from samples.make import Sample, normal, positive
 
 import tinydl
 from tinydl.kernels.gpu import reduce
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 TYPES = ["float32", "float64", "float16"]
 
 
@@ -85,7 +83,7 @@ def test_sums_over_others_are_the_body(pieces):
 
 def test_the_network_in_training_and_after():
     """As layers: statistics follow, and serve when training is over."""
-    with emulated_device() as device, bodies():
+    with kernel_device() as device, bodies():
         tinydl.manual_seed(0)
         layer, x = tinydl.nn.BatchNorm2d(3), tinydl.randn(4, 3, 5, 5)
         there = tinydl.nn.BatchNorm2d(3).to(device)

@@ -1,10 +1,11 @@
-"""CUDA kernels of optimizers, emulated: the bodies' steps on many parameters at once, and nothing beside them."""
+"""CUDA kernels of optimizers: the bodies' steps on many parameters at once, and nothing beside them."""
 
 import itertools
 
+import evidence
 import numpy as np
 import pytest
-from emulation import ORDERS
+from emulation import ORDERS, kernel_device
 from test_optim_kernels import OPTIONS, OWN, by_body, columns
 
 import tinydl
@@ -12,9 +13,8 @@ from tinydl import optim
 from tinydl.kernels.gpu.optim import PIECE
 from tinydl.optim.update import UPDATES
 from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 SIZES = (0, 1, 3, 17, 256, PIECE, 2 * PIECE + 1)
 STATES = {"adam_update": [2, 3], "sgd_update": [0, 1]}  # arrays of state that a parameter may have
 NEAR = {"float32": 1e-6, "float64": 1e-14, "float16": 2e-3}
@@ -48,7 +48,7 @@ def test_kernels_are_the_bodies(name, dtype):
         given = columns(name, SIZES, states, dtype, None, seed=i)
         exact = {n: [c.astype("d") if isinstance(c, np.ndarray) else c for c in column] for n, column in given.items()}
         by_body(name, exact, options)
-        with emulated_device() as device, cudaemu.launches(ORDERS[i % 3], seed=i):
+        with kernel_device() as device, cudaemu.launches(ORDERS[i % 3], seed=i):
             found, around = on_device(device, given)
             assert device.kernels[name](**found, **options) is None
             for wide, start, size in around:
@@ -57,13 +57,14 @@ def test_kernels_are_the_bodies(name, dtype):
             for n in ("param", *UPDATES[name].state):
                 for a, b in zip(found[n], exact[n]):
                     if b is not None:
+                        evidence.note(a.get(), b)
                         np.testing.assert_allclose(a.get(), b, rtol=NEAR[dtype], atol=NEAR[dtype] * 4)
 
 
 def test_what_is_declined():
     given = columns("sgd_update", (3, 4), 1, "float32", OWN["sgd_update"][1])
     options = {n: values[0] for n, values in OPTIONS["sgd_update"].items()}
-    with emulated_device() as device:
+    with kernel_device() as device:
         found, _ = on_device(device, given)
         kernel = device.kernels["sgd_update"]
         some = found["momentum_buffer"][:1] + [None]
@@ -75,7 +76,7 @@ def test_what_is_declined():
 @pytest.mark.parametrize("make", [lambda p: optim.AdamW(p, 0.1, amsgrad=True), lambda p: optim.SGD(p, 0.1, 0.9)])
 def test_optimizers_on_the_device(make):
     """Also with a parameter whose first gradient comes late."""
-    with emulated_device() as device:
+    with kernel_device() as device:
         results = []
         for place in ("cpu", device):
             start = [tinydl.linspace(-1, 1, n).to(place) for n in (5, 3)]

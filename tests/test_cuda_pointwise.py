@@ -1,16 +1,14 @@
-"""CUDA kernels of elementwise functions, emulated, against the operations' bodies."""
+"""CUDA kernels of elementwise functions, against the operations' bodies."""
 
 import numpy as np
 import pytest
-from emulation import check
+from emulation import check, kernel_device
 from samples.make import Sample, normal
 
 import tinydl
 from tinydl.kernels.gpu import FAMILIES
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 CONSTANTS = {
     "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("none",),
 }  # fmt: skip
@@ -33,7 +31,7 @@ def test_functions_and_slopes(name, dtype):
 def test_another_gelu_and_tanh():
     x = normal(5, 7)
     check("gelu", Sample(x, "tanh"), "float32", served=["gelu_grad"])
-    with emulated_device() as device:
+    with kernel_device() as device:
         kernel = device.kernels["tanh_slope"]
         g, y = (tinydl.tensor(normal(5, 7), device=device).array for _ in range(2))
         got = kernel(g, y).get()
@@ -49,7 +47,7 @@ def test_what_is_not_finite(name):
 
 
 def test_other_layouts():
-    with emulated_device() as device:
+    with kernel_device() as device:
         x = tinydl.tensor(normal(4, 6), device=device)
         for view in (x.T, x[:, ::2], x[0].expand(3, 6)):
             y = tinydl.nn.functional.silu(view)

@@ -1,8 +1,8 @@
-"""CUDA kernels of pooling, emulated, against the operations' bodies."""
+"""CUDA kernels of pooling, against the operations' bodies."""
 
 import numpy as np
 import pytest
-from emulation import bodies, check, in_every_order
+from emulation import bodies, check, in_every_order, kernel_device
 from samples.make import Sample, distinct, normal
 from samples_conv_pool import POOLS, window
 
@@ -11,10 +11,8 @@ from tinydl.autograd.graph import OPS
 from tinydl.kernels.gpu import pool
 from tinydl.kernels.window import taps
 from tinydl.ops.window import Bins
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 TYPES = ("float32", "float64", "float16")
 WINDOWS = {
     "1d": POOLS[0],
@@ -72,7 +70,7 @@ def test_ties_and_not_a_number(W):
     x[0, 1, 1] = -np.inf
     with bodies():
         y, winners = tinydl.nn.functional.max_pool2d(tinydl.tensor(x), 2, return_indices=True)
-    with emulated_device() as device:
+    with kernel_device() as device:
         given = tinydl.tensor(x, device=device)
         got = in_every_order(
             lambda: [
@@ -106,6 +104,6 @@ def test_large_inputs_go_in_parts(monkeypatch):
     w = WINDOWS["tiled"]
     check("max_pool", Sample(distinct(2, 3, *w.image), window=w), "float32", 2, ["max_pool_scatter"])
     monkeypatch.setattr(pool, "_MOST_INT", 99)
-    with emulated_device() as device:
+    with kernel_device() as device:
         x = tinydl.rand(1, 1, 4, 32, device=device)
         assert device.kernels["max_pool"](x.array, w) is NotImplemented

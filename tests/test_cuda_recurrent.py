@@ -1,4 +1,4 @@
-"""CUDA kernels of recurrent layers, emulated, against the operations' bodies in float64."""
+"""CUDA kernels of recurrent layers, against the operations' bodies in float64."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,9 @@ from emulation import check
 from samples.make import Sample, normal
 
 from tinydl.kernels.gpu import launch, precision, recurrent
-from tinydl.testing import cudaemu
 from tinydl.testing.emulated import EMULATED, emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1)}
@@ -74,6 +73,7 @@ def test_plain_layers(nonlinearity, arithmetic):
         check("rnn", sample, dtype, served=["rnn_grad"], more=more)
 
 
+@pytest.mark.emulated
 def test_more_blocks_than_run_at_once(monkeypatch):
     """Such a layer runs step by step; were it launched, that would be an error, not a grid that never meets."""
     few = EMULATED._replace(resident=lambda kernel, threads, shared: 1)

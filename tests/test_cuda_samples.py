@@ -1,16 +1,15 @@
-"""Every sample of an operation that has a CUDA kernel, on the emulated device, in float32."""
+"""Every sample of an operation that has a CUDA kernel, in float32."""
 
 import numpy as np
 import pytest
-from emulation import Watched, bodies, in_every_order, near, typed
+from emulation import Watched, bodies, in_every_order, kernel_device, near, typed
 from samples import EVERY
 from samples.run import forward_and_gradients
 
 from tinydl.kernels.gpu import KERNELS, precision
 from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 # what is drawn at random is other numbers in other types
 SERVED = [p for p in EVERY if p.values[0] in KERNELS and p.values[1].typed]
 
@@ -21,7 +20,7 @@ def test_samples(name, sample, order, monkeypatch):
     monkeypatch.setattr(precision, "_now", dict.fromkeys(precision._now, "ieee"))
     given, exact = typed(sample, "float32")
     order = min(order, sample.order)
-    with emulated_device() as device, np.errstate(all="ignore"):
+    with kernel_device() as device, np.errstate(all="ignore"):
         device.kernels = Watched()
 
         def compute():

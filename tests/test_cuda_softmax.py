@@ -1,15 +1,13 @@
-"""CUDA kernels of softmax and cross-entropy, emulated, against the operations' bodies."""
+"""CUDA kernels of softmax and cross-entropy, against the operations' bodies."""
 
 import numpy as np
 import pytest
-from emulation import check
+from emulation import check, kernel_device
 from samples.make import Sample, integers, normal, positive
 
 import tinydl
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 TYPES = ["float32", "float64", "float16"]
 
 
@@ -48,7 +46,7 @@ def test_classes_of_no_weight_and_infinite_scores():
 
 
 def test_a_class_that_is_none_shows():
-    with emulated_device() as device:
+    with kernel_device() as device:
         x = tinydl.zeros(3, 4, device=device, requires_grad=True)
         loss = tinydl.nn.functional.cross_entropy(x, tinydl.tensor([0, 9, -1], device=device), reduction="none")
         np.testing.assert_allclose(loss.detach().array.get(), [np.log(4), np.nan, np.nan], rtol=1e-6)

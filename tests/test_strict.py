@@ -1,4 +1,7 @@
-"""Everything on the strict stand-in for CuPy's arrays: it mixes with no NumPy, and reads nothing back."""
+"""Everything on the strict stand-in for CuPy's arrays: it mixes with no NumPy, and reads nothing back.
+
+And, under the mark `device`, on a GPU, with its kernels.
+"""
 
 import importlib.util
 import inspect
@@ -12,6 +15,7 @@ import tinydl
 import tinydl.nn.functional as F
 from tinydl import nn
 from tinydl.autograd.graph import OPS
+from tinydl.kernels.gpu import precision
 from tinydl.models import lenet
 from tinydl.ops.generator import default_of
 from tinydl.testing import strict
@@ -22,10 +26,14 @@ def on_host(t):
     return t.detach().to("cpu").numpy()
 
 
-@pytest.fixture(autouse=True)
-def device():
-    with strict_device() as found:
-        yield found
+@pytest.fixture(autouse=True, params=["strict", pytest.param("cuda", marks=pytest.mark.device)])
+def device(request, monkeypatch):
+    if request.param == "cuda":
+        monkeypatch.setattr(precision, "_now", dict.fromkeys(precision._now, "ieee"))
+        yield tinydl.device("cuda")
+    else:
+        with strict_device() as found:
+            yield found
 
 
 # ---------------------------------------------------------------- operations
@@ -43,6 +51,7 @@ def test_operations_give_what_the_cpu_gives(name, sample, device):
         np.testing.assert_allclose(on_host(a), b.detach().numpy(), rtol=1e-9, atol=1e-10 * scale)
 
 
+@pytest.mark.emulated
 def test_an_operation_that_reads_back_is_refused(device):
     body, x = OPS["exp"].op.body, tinydl.ones(3).to(device)
     try:
@@ -57,6 +66,7 @@ def test_an_operation_that_reads_back_is_refused(device):
         OPS["exp"].op.body = body
 
 
+@pytest.mark.emulated
 def test_numpy_is_refused(device):
     a = device.array(np.ones(3))
     for mix in (
@@ -80,6 +90,7 @@ def test_what_must_read_back_may(device):
     assert on_host(tinydl.repeat_interleave(x, tinydl.tensor([1, 0, 2]).to(device))).tolist() == [3, 3, 3]
 
 
+@pytest.mark.emulated
 @pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="CuPy is not installed")
 def test_the_names_are_those_of_the_cupy_that_is_installed():
     for space, module in strict._SPACES.items():

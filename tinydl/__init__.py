@@ -7,7 +7,7 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
-from .device import device
+from .device import device, get_default_device, set_default_device
 from .dtype import (
     bool_,
     double,

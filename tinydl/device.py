@@ -161,15 +161,28 @@ def register(found: Device) -> Device:
     return found
 
 
+_default = [CPU]
+
+
+def set_default_device(name) -> None:
+    """New tensors and layers that name no device are made on this one from now on; None: on the CPU again."""
+    _default[0] = CPU if name is None else device(name)
+
+
+def get_default_device() -> Device:
+    """Where tensors are made that name no device: the CPU, unless `set_default_device` said otherwise."""
+    return _default[0]
+
+
 def device(name=None, index: int | None = None) -> Device:
-    """The device called `name`: 'cpu', 'cuda', 'cuda:0', 0 (the GPU of that number), or a Device.  None is the CPU.
+    """The device called `name`: 'cpu', 'cuda', 'cuda:0', 0 (the GPU of that number), or a Device.  None is the default device.
 
     RuntimeError where there is no such device here, with the reason; ValueError for an unknown name.
     """
     if isinstance(name, Device):
         return name
     if name is None:
-        return CPU
+        return _default[0]
     if index is not None:
         name = f"{name}:{index}"
     elif isinstance(name, int) and not isinstance(name, bool):

@@ -82,7 +82,7 @@ def _target(device):
             "load: map_location must be a device such as 'cpu' or 'cuda', not a function or a dict: files do not say "
             "where their tensors were, all come to one device"
         )
-    return as_device(device)
+    return as_device("cpu" if device is None else device)
 
 
 def _checksum(structure: str, arrays: dict[str, np.ndarray]) -> int:

@@ -7,7 +7,6 @@ them with --all.  It fails where a source does not compile, a kernel spills, or 
 
 import argparse
 import ctypes
-import hashlib
 import importlib
 import json
 import os
@@ -29,12 +28,6 @@ def sources() -> list[Source]:
     for family in FAMILIES:
         importlib.import_module(f"tinydl.kernels.gpu.{family}")
     return sorted(Source.all, key=lambda s: s.file)
-
-
-def digest(source: Source) -> str:
-    """What a row of the table holds for: text, instances and options."""
-    parts = [source.text, *source.instances, *source.options]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def by_nvcc(source: Source, target: str) -> dict:
@@ -78,7 +71,7 @@ def by_nvrtc(library, source: Source, target: str) -> dict:
 
 def compile_source(source: Source, compilers: dict) -> tuple[dict, list[str]]:
     """A row of the table, and the faults that were found."""
-    row, faults = {"hash": digest(source)}, []
+    row, faults = {"hash": source.digest}, []
     for name, compiler in compilers.items():
         for target in TARGETS:
             try:
@@ -100,7 +93,7 @@ def compile_all(everything: bool, files: list[str]) -> list[str]:
     for source in found:
         if files and source.file not in files:
             continue
-        if not everything and noted().get(source.file, {}).get("hash") == digest(source):
+        if not everything and noted().get(source.file, {}).get("hash") == source.digest:
             continue
         row, wrong = compile_source(source, compilers)
         print(source.file, row, flush=True)

@@ -12,7 +12,7 @@ def minimizing(lib, model, loss, **options):
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        return value.item()
+        return value
 
     return step
 
@@ -167,7 +167,7 @@ def dcgan(lib):
         players[1].zero_grad()
         fooled.backward()
         players[1].step()
-        return fooled.item()
+        return fooled
 
     return step
 
@@ -195,7 +195,7 @@ def char_lstm(lib):
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        return loss.item()
+        return loss
 
     return step
 

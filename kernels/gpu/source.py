@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +58,12 @@ class Source:
     def text(self) -> str:
         """The source with our own headers written out: CuPy's cache does not see changes in included files."""
         return _expanded(self.file, set(), self.headers)
+
+    @property
+    def digest(self) -> str:
+        """What evidence about this source holds for: its text, instances and options."""
+        parts = [self.text, *self.instances, *self.options]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     @functools.cache  # noqa: B019 (sources live as long as the program)
     def parameters(self, instance: str) -> list[Parameter]:

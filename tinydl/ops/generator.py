@@ -63,7 +63,7 @@ class Generator:
     def get_state(self) -> Tensor:
         """The state, as 16 bytes: seed and offset."""
         packed = self._seed.to_bytes(8, "little") + self._offset.to_bytes(8, "little")
-        return tensor(list(packed), dtype="uint8")
+        return tensor(list(packed), dtype="uint8", device="cpu")
 
     def set_state(self, state: Tensor) -> Generator:
         """Go on from a state that `get_state` gave.  Returns the generator."""

@@ -325,7 +325,7 @@ def counter(start: float | Tensor = 0.0) -> Tensor:
     """A number of the state that changes from step to step, on the CPU."""
     if isinstance(start, Tensor):  # of a recorded step
         return start.to(float32)
-    return tensor(float(start), dtype="float32")
+    return tensor(float(start), dtype="float32", device="cpu")
 
 
 def count(state: dict) -> float:

@@ -144,6 +144,10 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return _wrap(value) if isinstance(value, np.ndarray) else value
 
     @property
+    def __cuda_array_interface__(self):
+        return self._host.__array_interface__  # where it lies, as CuPy tells it
+
+    @property
     def shape(self):
         return self._host.shape
 

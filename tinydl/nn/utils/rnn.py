@@ -116,7 +116,9 @@ def pack_padded_sequence(
     sizes = [sum(n > t for n in lengths) for t in range(max(lengths))]
     rows = [place - place % N + order[place % N] for place in _rows(sizes, N)]
     data = x.reshape(T * N, *x.shape[2:]).index_select(0, _index(rows, x))
-    return PackedSequence(data, tensor(sizes, dtype="int64"), None if enforce_sorted else _index(order, x))
+    return PackedSequence(
+        data, tensor(sizes, dtype="int64", device="cpu"), None if enforce_sorted else _index(order, x)
+    )
 
 
 def pad_packed_sequence(
@@ -133,7 +135,7 @@ def pad_packed_sequence(
     data = sequence.data
     blank = full((T * N, *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device)
     padded = blank.index_copy(0, _index(_rows(sizes, N), data), data).reshape(T, N, *data.shape[1:])
-    lengths = tensor([sum(size > n for size in sizes) for n in range(N)], dtype="int64")
+    lengths = tensor([sum(size > n for size in sizes) for n in range(N)], dtype="int64", device="cpu")
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices.cpu()]
