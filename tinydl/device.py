@@ -175,7 +175,7 @@ def get_default_device() -> Device:
 
 
 def device(name=None, index: int | None = None) -> Device:
-    """The device called `name`: 'cpu', 'cuda', 'cuda:0', 0 (the GPU of that number), or a Device.  None is the default device.
+    """The device called `name`: 'cpu', 'cuda', 'cuda:0', 0 (that GPU), or a Device.  None is the default device.
 
     RuntimeError where there is no such device here, with the reason; ValueError for an unknown name.
     """
