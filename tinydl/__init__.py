@@ -80,7 +80,8 @@ float, int, bool = float32, int32, bool_  # PyTorch's names of types
 _LAZY = ("amp", "autograd", "data", "distributions", "func", "io", "kernels", "linalg", "metrics", "models", "nn",
          "optim", "pictures", "profiler", "random", "sparse", "special", "testing", "train", "utils")  # fmt: skip
 _FROM = {"save": "io", "load": "io", "summary": "summary", "manual_seed": "random", "Generator": "random",
-         "empty_cache": "kernels.cpu.arrays"}  # fmt: skip
+         "empty_cache": "kernels.cpu.arrays",
+         "autocast": "amp", "is_autocast_enabled": "amp", "get_autocast_dtype": "amp"}  # fmt: skip
 
 
 def __getattr__(name):

@@ -147,6 +147,11 @@ def device(name=None) -> Device:
     return _BY_NAME.get("cuda") or register(_cuda())
 
 
+def known_types() -> list[str]:
+    """The types of devices that there can be: 'cpu', 'cuda', and those that tests make known."""
+    return list(dict.fromkeys(["cpu", "cuda", *(found.type for found in _BY_NAME.values())]))
+
+
 def cuda_state() -> tuple[bool, str]:
     """Whether a GPU can be used, and why not: CuPy missing, no driver, no device.  Never raises."""
     try:

@@ -17,7 +17,7 @@ from ..device import of_array
 from ..kernels.cpu.arrays import sole_owner
 from ..tensor import Tensor, wrap
 from .hooks import run as run_hooks
-from .mode import enable_grad, no_grad, state
+from .mode import state, walking_back
 
 next_number = itertools.count().__next__
 OPS: dict = {}  # every declared operation by its name
@@ -158,7 +158,7 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
     needed = None if targets is None else _on_path(nodes, targets)
     found = {}
     pending = {}
-    with enable_grad() if create_graph else no_grad():
+    with walking_back(create_graph):
         for node, slot, g in roots:
             _deposit(pending, (node, slot), g)
         del roots

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
 from ..autograd.fused import fused
 from ..autograd.views import write
@@ -108,6 +109,7 @@ def _with_slope(x, slope):
     return where(x > 0, x, x * slope)
 
 
+@listed
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight * x.  x: (N, C, ...); weight: (1,) or (C,) -> shape of x."""
     if weight.ndim > 1:
@@ -341,11 +343,13 @@ def _over(function, x, dim, dtype):
     return function(x, dim if x.ndim else None)
 
 
+@listed
 def softmax(x: Tensor, dim: int, dtype=None) -> Tensor:
     """exp(x) / sum of exp(x) over `dim`: positive, with sum 1.  x: any shape -> same shape."""
     return _over(softmax_, x, dim, dtype)
 
 
+@listed
 def log_softmax(x: Tensor, dim: int, dtype=None) -> Tensor:
     """log(softmax(x, dim)), without overflow.  x: any shape -> same shape."""
     return _over(log_softmax_, x, dim, dtype)

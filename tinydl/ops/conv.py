@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
 from .reduce import broadcast
@@ -208,6 +209,7 @@ def _convolve_transpose(name, n, input, weight, bias, stride, padding, output_pa
 
 
 # ---------------------------------------------------------------- the functions that users call
+@listed
 def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
     groups: int = 1,
@@ -221,6 +223,7 @@ def conv1d(
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@listed
 def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
     groups: int = 1,
@@ -231,6 +234,7 @@ def conv2d(
     return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@listed
 def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
     groups: int = 1,
@@ -241,6 +245,7 @@ def conv3d(
     return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
+@listed
 def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0,
     output_padding=0, groups: int = 1, dilation=1,
@@ -265,6 +270,7 @@ def conv_transpose1d(
     )
 
 
+@listed
 def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0,
     output_padding=0, groups: int = 1, dilation=1,
@@ -286,6 +292,7 @@ def conv_transpose2d(
     )
 
 
+@listed
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0,
     output_padding=0, groups: int = 1, dilation=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
 from ..autograd.mode import no_grad
 from ..tensor import Tensor
@@ -220,6 +221,7 @@ def _matrix(x, size):
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), size)
 
 
+@listed
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
     for argument, t in (("input", input), ("weight", weight)):
@@ -244,6 +246,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return linear_(input, weight, bias)
 
 
+@listed
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1^T W_o input2 + bias_o for each o.  (*, H1), (*, H2), (O, H1, H2) -> (*, O)."""
     if input1.shape[:-1] != input2.shape[:-1]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from .. import dtype as dtypes
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, floating, op
 from ..tensor import Tensor
 from .creation import ones_like
@@ -190,6 +191,7 @@ def _others(x, dim):
     return cat([pairs * b, pairs * a, last], dim)
 
 
+@listed
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Product along `dim`, or of all elements.  Integers and bools multiply as int64."""
     if dtype is None and x.dtype.kind != "f":
@@ -330,6 +332,7 @@ def _with_mean(spread, x, dim, unbiased, keepdim, correction):
 
 
 # ---------------------------------------------------------------- norms
+@listed
 def norm(x: Tensor, p: float | str | None = "fro", dim=None, keepdim=False, *, dtype=None) -> Tensor:
     """The p-norm over `dim` (None: of all): p a number, 'fro' (2), or 'nuc' of matrices."""
     from .vector_norm import vector_norm
