@@ -120,10 +120,10 @@ class Casting:
         if self.kept is None or not (x.requires_grad and x.is_leaf) or x._base is not None:
             return OPS["cast"](x, dtype)
         key = id(x), dtype, state.recording
-        of, array, version, cast = self.kept.get(key, (None,) * 4)
-        if of is not x or array is not x.array or version != x._storage.version:
+        x_then, array, edge, version, cast = self.kept.get(key, (None,) * 5)
+        if x_then is not x or array is not x.array or edge is not x._edge or version != x._storage.version:
             cast = OPS["cast"](x, dtype)
-            self.kept[key] = x, x.array, x._storage.version, cast
+            self.kept[key] = x, x.array, x._edge, x._storage.version, cast
         return cast
 
     def apart(self) -> Casting:

@@ -86,7 +86,9 @@ def conv_bias(xp, u: Array, w: Array):
 
     It does not depend on w: that is, its gradient there is zero, as in PyTorch, and exists.
     """
-    return u.reshape(*u.shape[:2], prod(u.shape[2:])).sum(2).sum(0)
+    wide = "float32" if u.dtype == "float16" else u.dtype
+    sums = u.reshape(*u.shape[:2], prod(u.shape[2:])).sum(2, dtype=wide).sum(0)
+    return sums.astype(u.dtype, copy=False)
 
 
 conv.grads(

@@ -139,10 +139,11 @@ def _through_float32(normalise):
 
     @functools.wraps(normalise)
     def widened(input: Tensor, *args, **kwargs):
-        others = {t.dtype for t in (*args, *kwargs.values()) if isinstance(t, Tensor)}
-        if input.dtype != float16 or others <= {float16}:
+        if input.dtype != float16:
             return normalise(input, *args, **kwargs)
-        return normalise(input.to(float32), *args, **kwargs).to(float16)
+        others = {t.dtype for t in (*args, *kwargs.values()) if isinstance(t, Tensor)}
+        x = input if others <= {float16} else input.to(float32)
+        return normalise(x, *args, **kwargs).to(float16)
 
     return widened
 

@@ -90,10 +90,10 @@ def drop(y, x, dims, keepdim):
 def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum over `dim` (one, several, None for all).  Integers and bools sum as int64."""
     dims = normalize_dims("sum", dim, x.ndim)
-    if dtype is None and x.dtype.kind != "f":
-        dtype = dtypes.int64
-    if dtype is not None and x.dtype != dtypes.as_dtype(dtype):
-        x = cast(x, dtypes.as_dtype(dtype))
+    if dtype is not None:
+        return sum(x.to(dtype), dim, keepdim).to(dtype)
+    if x.dtype.kind != "f":
+        x = x.to(dtypes.int64)
     if not keepdim and len(dims) == x.ndim:
         return sum_to(x, ())
     return drop(sum_to(x, kept_shape(x.shape, dims)), x, dims, keepdim)
