@@ -303,7 +303,9 @@ def test_a_checkpointed_region_runs_again_as_it_did():
             loss = region(network, x, u, w) + before + (tinydl.ones(1, 6) @ w).sum()
         results.append(grad(loss, (u, w)))
     for a, b in zip(*results):
-        assert np.abs(a.numpy() - b.numpy()).max() < 1e-6 and np.abs(a.numpy()).max() > 0.1
+        # a weight that is cast twice has gradients added in float32, of one cast they are added in float16
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-3, atol=1e-3)
+        assert np.abs(a.numpy()).max() > 0.1
 
 
 def test_methods_that_write_keep_the_type_and_the_precision():
@@ -432,7 +434,8 @@ def test_a_run_in_mixed_precision_resumes_bit_equal():
 def test_two_players_of_a_game_are_scaled():
     tinydl.manual_seed(0)
     g, d = nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
-    game = Adversarial(g, d, optim.Adam(g.parameters()), optim.Adam(d.parameters()), gan_loss("lsgan"), latent=2)
+    players = g, d, optim.Adam(g.parameters()), optim.Adam(d.parameters())
+    game = Adversarial(*players, gan_loss("least-squares"), latent=2)
     before = [p.numpy(force=True).copy() for p in (*g.parameters(), *d.parameters())]
     step = MixedPrecision(game, "cpu")
     figures = Trainer(step, DataLoader(TensorDataset(tinydl.randn(32, 3)), batch_size=8)).fit(1)[0]

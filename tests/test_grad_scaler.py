@@ -159,7 +159,7 @@ def test_losses_in_lists_and_narrow_ones():
     scaler = GradScaler(init_scale=4.0)
     loss, others = scaler.scale([tinydl.tensor(1.0), (tinydl.ones(2, dtype="float16"),)])
     assert loss.item() == 4 and others[0].tolist() == [4, 4] and others[0].dtype == tinydl.float16
-    with pytest.raises(TypeError, match="scale: expected a tensor or a list or tuple of them, got float"):
+    with pytest.raises(TypeError, match="scale: expected a tensor, or a list or tuple of them, got float"):
         scaler.scale(1.0)
 
 
