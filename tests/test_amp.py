@@ -14,6 +14,7 @@ from tinydl import amp, nn, optim
 from tinydl.autograd import grad
 from tinydl.autograd.dispatch import observers
 from tinydl.data import DataLoader, TensorDataset, datasets
+from tinydl.ops.conv import conv_bias
 from tinydl.testing.strict import strict_device
 from tinydl.train import Adversarial, Classify, MixedPrecision, Trainer, gan_loss
 from tinydl.utils.checkpoint import checkpoint
@@ -357,6 +358,7 @@ def test_custom_functions(cast, met):
         (F.conv2d, [(2, 64, 9, 9), (5, 64, 3, 3), (5,)]),
         (F.conv_transpose2d, [(2, 64, 5, 5), (64, 3, 3, 3), (3,)]),
         (lambda x, w: F.conv1d(x, w, groups=2, padding=1), [(2, 64, 9), (4, 32, 3)]),
+        (conv_bias, [(16, 2, 64, 64), (1,)]),
     ],
 )
 def test_products_add_up_in_float32(call, shapes):

@@ -336,20 +336,19 @@ log_softmax_.grads(lambda g, y, dim: log_softmax_slope(g, y, dim))
 
 def _over(function, x, dim, dtype):
     name = function.__name__.strip("_")
-    x = x if dtype is None else x.to(dtype)
+    if dtype is not None:
+        return _over(function, x.to(dtype), dim, None).to(dtype)
     if x.dtype.kind != "f":
         raise RuntimeError(f"{name}: expected a floating tensor, got {x.dtype}; give dtype")
     dim = normalize_dim(name, dim, x.ndim)
     return function(x, dim if x.ndim else None)
 
 
-@listed
 def softmax(x: Tensor, dim: int, dtype=None) -> Tensor:
     """exp(x) / sum of exp(x) over `dim`: positive, with sum 1.  x: any shape -> same shape."""
     return _over(softmax_, x, dim, dtype)
 
 
-@listed
 def log_softmax(x: Tensor, dim: int, dtype=None) -> Tensor:
     """log(softmax(x, dim)), without overflow.  x: any shape -> same shape."""
     return _over(log_softmax_, x, dim, dtype)

@@ -221,17 +221,11 @@ def _matrix(x, size):
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), size)
 
 
-@listed
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight^T + bias.  (*, H_in), (H_out, H_in), (H_out,) -> (*, H_out)."""
     for argument, t in (("input", input), ("weight", weight)):
         if not isinstance(t, Tensor):
             raise TypeError(f"linear: expected a tensor as {argument}, got {type(t).__name__}; make one by tensor(...)")
-    if input.dtype != weight.dtype:
-        raise RuntimeError(
-            f"linear: expected tensors of one dtype, got input {input.dtype}, weight {weight.dtype}; "
-            "convert with .to(dtype)"
-        )
     if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: input {tuple(input.shape)} ends in {tuple(input.shape[-1:])}, weight "
