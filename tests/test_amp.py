@@ -101,6 +101,30 @@ def test_other_threads_are_not_concerned():
     assert found == [f32]
 
 
+def test_threads_may_share_a_decorated_function():
+    inside, go_on, found = threading.Event(), threading.Event(), []
+
+    @tinydl.autocast("cpu")
+    def decorated(meanwhile):
+        meanwhile()
+        return product()
+
+    def other():
+        with tinydl.autocast("cpu", enabled=False):
+            found.append(decorated(lambda: (inside.set(), go_on.wait(60))))
+            found.append(product())
+
+    def end_the_other():
+        go_on.set()
+        thread.join()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(60)
+    assert decorated(end_the_other) == f16 and found == [f16, f32]
+    assert product() == f32 and tinydl.autograd.mode.state.autocast is None
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(RuntimeError, match="device_type must be 'cpu' or 'cuda' .* got 'cuda:0'"):
         tinydl.autocast("cuda:0")
@@ -143,6 +167,14 @@ def test_a_weight_is_cast_once():
         return x @ w
 
     assert casts(within) == 1
+
+    def within_first(x, w):
+        with tinydl.autocast("cpu", cache_enabled=True):
+            x = x @ w
+        return x @ w
+
+    assert casts(within_first) == 1
+    assert casts(within_first, cache_enabled=False) == 2
 
 
 def test_a_weight_that_was_written_is_cast_anew():

@@ -43,7 +43,7 @@ class autocast:
             types[self.device] = self.fast_dtype
         kept = {} if outer is None else outer.kept
         if self.cache_enabled is not None:
-            kept = (kept or {}) if self.cache_enabled else None
+            kept = None if not self.cache_enabled else {} if kept is None else kept
         state.autocast = Casting(types, kept)
         return self
 
@@ -53,7 +53,7 @@ class autocast:
     def __call__(self, function):
         @functools.wraps(function)
         def within(*args, **kwargs):
-            with self:
+            with autocast(self.device, self.fast_dtype, self.enabled, self.cache_enabled):  # threads may share it
                 return function(*args, **kwargs)
 
         return within
