@@ -31,7 +31,7 @@ MISTAKES = {
     "integers into a layer": (
         lambda: nn.Linear(3, 5)(x.long()),
         RuntimeError,
-        "linear: expected tensors of one dtype, got input int64, weight float32; convert with .to(dtype)",
+        "linear: expected tensors of one dtype, got input int64, weight float32, bias float32; convert with .to(dtype)",
     ),
     "bytes into a convolution": (
         lambda: F.conv2d(tinydl.ones(1, 1, 4, 4).byte(), tinydl.ones(1, 1, 3, 3)),

@@ -61,7 +61,7 @@ def test_kernels_serve_what_is_large(data, batch, dtype):
 def test_kernels_decline():
     x, y = np.ones((99, 99), "f"), np.ones((99, 99), "d")
     assert matmul(x, y) is NotImplemented and linear(x, x, y[0]) is NotImplemented
-    assert matmul(x.astype("f2"), x.astype("f2")) is NotImplemented
+    assert matmul(x.astype("f2"), x) is NotImplemented and matmul(x.astype(int), x.astype(int)) is NotImplemented
     assert matmul(x[:9], x) is NotImplemented and matmul(x, x[0]) is NotImplemented
     assert matmul(x[None].repeat(2, 0), x[None]) is NotImplemented
     assert matmul(np.ones((3, 0), "f"), np.ones((0, 5), "f")) is NotImplemented

@@ -82,7 +82,8 @@ _LAZY = ("amp", "autograd", "backends", "cuda", "data", "distributions", "func",
          "utils")  # fmt: skip
 _FROM = {"save": "io", "load": "io", "summary": "summary", "manual_seed": "random", "Generator": "random",
          "empty_cache": "kernels.cpu.arrays", "OutOfMemoryError": "kernels.gpu.memory",
-         "get_float32_matmul_precision": "backends", "set_float32_matmul_precision": "backends"}  # fmt: skip
+         "get_float32_matmul_precision": "backends", "set_float32_matmul_precision": "backends",
+         "autocast": "amp", "is_autocast_enabled": "amp", "get_autocast_dtype": "amp"}  # fmt: skip
 
 
 def __getattr__(name):

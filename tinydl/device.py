@@ -204,6 +204,11 @@ def cuda_is_available() -> bool:
     return "cuda" in _BY_NAME or cuda_state()[0]
 
 
+def known_types() -> list[str]:
+    """The types of devices that there can be: 'cpu', 'cuda', and those that tests make known."""
+    return list(dict.fromkeys(["cpu", "cuda", *(found.type for found in _BY_NAME.values())]))
+
+
 def cuda_state() -> tuple[bool, str]:
     """Whether a GPU can be used, and why not: CuPy missing, no driver, no device.  Never raises."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from . import dtype as dtypes
+from .autograd.autocast import listed
 from .ops.creation import eye
 from .ops.decompose import (
     LinAlgError,
@@ -34,6 +35,7 @@ __all__ = [
 
 
 # ---------------------------------------------------------------- norms
+@listed
 def matrix_norm(A: Tensor, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None) -> Tensor:
     """A norm of each matrix, whose rows and columns lie in `dim`.
 
@@ -127,6 +129,7 @@ def _default_rtol(A, atol):
     return 0.0 if atol else max(A.shape[-2:]) * float(dtypes.finfo(A.dtype).eps)
 
 
+@listed
 def pinv(A: Tensor, rtol=None, hermitian: bool = False, *, atol=None) -> Tensor:
     """The pseudo-inverse (Moore-Penrose) of each matrix.  A: (..., m, n) -> (..., n, m).
 
@@ -167,6 +170,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     return _cross(input, other, dim)
 
 
+@listed
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Sum of products along `dim`.  Shapes that broadcast."""
     return (x * y).sum(dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..tensor import Tensor
-from .mode import enable_grad, state
+from .mode import autocasting, enable_grad, state
 
 
 def checkpoint(function, *args, preserve_rng_state: bool = True, use_reentrant: bool | None = None, **kwargs):
@@ -20,7 +20,8 @@ def checkpoint(function, *args, preserve_rng_state: bool = True, use_reentrant: 
     region = _Region(function, args, kwargs, preserve_rng_state)
     before, state.packing = state.packing, region
     try:
-        return function(*args, **kwargs)
+        with region.autocast():
+            return function(*args, **kwargs)
     finally:
         state.packing = before
 
@@ -34,7 +35,12 @@ class _Region:
         self.made = []  # (name, shapes and types of outputs) of each node
         self.operands = {}
         self.random = _random_states() if keep_random else None
+        self.casting = state.autocast
         self.given = _versions([t for a in (*args, *kwargs.values()) for t in tensors_in(a)])
+
+    def autocast(self):
+        """Mixed precision as where the call stands, with casts of weights of its own: both runs make the same."""
+        return autocasting(self.casting and self.casting.apart())
 
     def pack(self, node, saved):
         """Keep of the operands all but the arrays."""
@@ -63,7 +69,7 @@ class _Region:
         try:
             if self.random:
                 _set_random_states(self.random)
-            with enable_grad():
+            with enable_grad(), self.autocast():
                 self.function(*self.args, **self.kwargs)
         finally:
             state.packing = before

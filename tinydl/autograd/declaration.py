@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+from .autocast import POLICIES
+
 
 class Array:
     """Annotation of an argument that is a tensor: `x: Array`, `x: Array | None`, `xs: list[Array]`, `*xs: Array`."""
@@ -17,6 +19,7 @@ class Op:
 
     def __init__(self, body, promote=None, hidden=(), view=False, fused=False):
         self.name = body.__name__.strip("_")
+        self.policy = POLICIES.get(self.name)
         self.body = body
         self.promote = promote
         self.hidden = tuple(hidden)

@@ -51,6 +51,8 @@ def op(body=None, *, promote=None, hidden=(), view=False):
 
 def apply(op, inputs, constants):
     """Run `op`, and record it where a gradient may be wanted."""
+    if state.autocast is not None and op.policy is not None:
+        return state.autocast.run(op.name, op.policy, apply, op, inputs, constants)
     device, arrays = place(op, inputs)
     if op.promote is not None:
         arrays = op.promote(op, arrays)

@@ -30,6 +30,8 @@ def fused(body=None, *, hidden=()):
 
 def apply_fused(op, inputs, constants):
     """Run a composite by its kernel, if the device has one that serves; else run its body."""
+    if state.autocast is not None:  # also without a policy: to its callers it is one operation
+        return state.autocast.run(op.name, op.policy, apply_fused, op, inputs, constants)
     device, arrays = place(op, inputs)
     kernel = device.kernels[op.name]
     types = {a.dtype for a in arrays if hasattr(a, "dtype") and a.dtype.kind == "f"}

@@ -18,7 +18,7 @@ from ..kernels.cpu.arrays import sole_owner
 from ..kernels.gpu import recording
 from ..tensor import Tensor, wrap
 from .hooks import run as run_hooks
-from .mode import enable_grad, no_grad, state
+from .mode import state, walking_back
 
 next_number = itertools.count().__next__
 OPS: dict = {}  # every declared operation by its name
@@ -161,7 +161,7 @@ def walk(roots, targets=None, create_graph=False, retain_graph=False):
     needed = None if targets is None else _on_path(nodes, targets)
     found = {}
     pending = {}
-    with enable_grad() if create_graph else no_grad(), recording.on_host():  # rules compute on constants there
+    with walking_back(create_graph), recording.on_host():  # rules compute on constants there
         for node, slot, g in roots:
             _deposit(pending, (node, slot), g)
         del roots

@@ -12,6 +12,7 @@ class _State(threading.local):
     walking = False  # a gradient is on its way back
     anomaly = False  # each node remembers the line that made it; NaN is refused
     packing = None  # a checkpoint that keeps its region's operands away from memory
+    autocast = None  # mixed precision: to what types operands are cast (autocast.py)
 
 
 state = _State()
@@ -62,6 +63,33 @@ class no_grad(_Switch):
     """Within it nothing is recorded: results do not require grad.  Other threads are not affected."""
 
     mode = False
+
+
+class walking_back:
+    """Within it rules run: recorded or not, and in the types in which their operations ran."""
+
+    def __init__(self, recorded: bool):
+        self.recorded = recorded
+
+    def __enter__(self):
+        self.before = state.recording, state.autocast
+        state.recording, state.autocast = self.recorded, None
+
+    def __exit__(self, *exc):
+        state.recording, state.autocast = self.before
+
+
+class autocasting:
+    """Within it operands are cast as `casting` says; None leaves them alone."""
+
+    def __init__(self, casting):
+        self.casting = casting
+
+    def __enter__(self):
+        self.before, state.autocast = state.autocast, self.casting
+
+    def __exit__(self, *exc):
+        state.autocast = self.before
 
 
 class enable_grad(_Switch):

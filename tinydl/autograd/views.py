@@ -14,7 +14,7 @@ from ..tensor import Tensor, wrap
 from .engine import Array, OpNode, op, record
 from .graph import OPS, next_number
 from .hooks import move_retained
-from .mode import enable_grad, state
+from .mode import autocasting, enable_grad, state
 
 
 def _follow(x, chain):
@@ -122,7 +122,8 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     before = wrap(x.array)  # what x is now: the same memory and version, and x's edge, which x will lose
     before._storage, before._edge = x._storage, x.edge() if state.recording else None
     first = next_number()
-    result = compute(before)
+    with autocasting(None):  # the result must have the type of x
+        result = compute(before)
     if result.array.shape != x.array.shape:
         raise RuntimeError(
             f"{name}: the result has shape {tuple(result.shape)}, the tensor to write {tuple(x.shape)}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
+from ..autograd.mode import state
 from ..ops.creation import empty, zeros
 from ..ops.recurrent import GATES, recurrent
 from ..ops.shape import cat, stack
@@ -167,7 +168,7 @@ class RNNBase(Module):
             raise RuntimeError(
                 f"{name}: input has {x.shape[-1]} features, input_size is {self.input_size} (input {tuple(x.shape)})"
             )
-        if x.dtype != self.weight_ih_l0.dtype:
+        if x.dtype != self.weight_ih_l0.dtype and state.autocast is None:
             raise ValueError(
                 f"{name}: input is {x.dtype}, weights are {self.weight_ih_l0.dtype}; convert one of them by .to(dtype)"
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
 from ..autograd.fused import fused
 from ..autograd.views import write
@@ -108,6 +109,7 @@ def _with_slope(x, slope):
     return where(x > 0, x, x * slope)
 
 
+@listed
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight * x.  x: (N, C, ...); weight: (1,) or (C,) -> shape of x."""
     if weight.ndim > 1:
@@ -334,7 +336,8 @@ log_softmax_.grads(lambda g, y, dim: log_softmax_slope(g, y, dim))
 
 def _over(function, x, dim, dtype):
     name = function.__name__.strip("_")
-    x = x if dtype is None else x.to(dtype)
+    if dtype is not None:
+        return _over(function, x.to(dtype), dim, None).to(dtype)
     if x.dtype.kind != "f":
         raise RuntimeError(f"{name}: expected a floating tensor, got {x.dtype}; give dtype")
     dim = normalize_dim(name, dim, x.ndim)

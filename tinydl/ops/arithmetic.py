@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
 from ..device import on_host
 from ..dtype import float64
@@ -316,11 +317,13 @@ def lerp(x: Tensor, end: Tensor, weight) -> Tensor:
     return x + weight * (end - x)
 
 
+@listed
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value=1) -> Tensor:
     """x + value * tensor1 * tensor2, of shapes that broadcast."""
     return x + value * (tensor1 * tensor2)
 
 
+@listed
 def addcdiv(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value=1) -> Tensor:
     """x + value * tensor1 / tensor2, of shapes that broadcast."""
     if not any(t.dtype.kind == "f" for t in (tensor1, tensor2)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array
 from ..autograd.fused import fused
 from ..tensor import Tensor
@@ -40,6 +41,7 @@ def _weights(query, key, mask, causal, scale):
     return where(blind, 0, softmax(where(blind, 0, scores), -1))
 
 
+@listed
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,

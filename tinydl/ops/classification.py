@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array
 from ..autograd.fused import fused
 from ..tensor import Tensor
@@ -94,6 +95,7 @@ def cross_entropy_(x: Array, target: Array, weight: Array | None, ignore_index, 
     return _of_rows(loss, share, reduction)
 
 
+@listed
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -119,6 +121,7 @@ def nll_loss(
     return loss.squeeze(0) if single and reduction == "none" else loss
 
 
+@listed
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -182,6 +185,7 @@ def _rows(name, input):
     return input if input.ndim == 2 else input.reshape(1, -1)
 
 
+@listed
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -217,6 +221,7 @@ def multi_margin_loss(
     return reduced(loss if input.ndim == 2 or target.ndim else loss.squeeze(0), reduction)
 
 
+@listed
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

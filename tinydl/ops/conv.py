@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
 from .reduce import broadcast
@@ -85,7 +86,9 @@ def conv_bias(xp, u: Array, w: Array):
 
     It does not depend on w: that is, its gradient there is zero, as in PyTorch, and exists.
     """
-    return u.reshape(*u.shape[:2], prod(u.shape[2:])).sum(2).sum(0)
+    wide = "float32" if u.dtype == "float16" else u.dtype
+    sums = u.reshape(*u.shape[:2], prod(u.shape[2:])).sum(2, dtype=wide).sum(0)
+    return sums.astype(u.dtype, copy=False)
 
 
 conv.grads(
@@ -208,6 +211,7 @@ def _convolve_transpose(name, n, input, weight, bias, stride, padding, output_pa
 
 
 # ---------------------------------------------------------------- the functions that users call
+@listed
 def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
     groups: int = 1,
@@ -221,6 +225,7 @@ def conv1d(
     return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@listed
 def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
     groups: int = 1,
@@ -231,6 +236,7 @@ def conv2d(
     return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@listed
 def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0, dilation=1,
     groups: int = 1,
@@ -241,6 +247,7 @@ def conv3d(
     return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
+@listed
 def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0,
     output_padding=0, groups: int = 1, dilation=1,
@@ -265,6 +272,7 @@ def conv_transpose1d(
     )
 
 
+@listed
 def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0,
     output_padding=0, groups: int = 1, dilation=1,
@@ -286,6 +294,7 @@ def conv_transpose2d(
     )
 
 
+@listed
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding=0,
     output_padding=0, groups: int = 1, dilation=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..tensor import Tensor
 from .creation import arange, tensor
 from .elementwise import clamp_min, exp, logaddexp, where
@@ -77,6 +78,7 @@ def _likelihood(log_probs, labels, T_of, S_of, blank):
     return where(loss > -NEVER / 2, math.inf, loss)
 
 
+@listed
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 from .. import dtype as dtypes
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
 from .creation import zeros_like
 from .elementwise import where
@@ -81,6 +82,7 @@ def _solve_rule(g, y, x, needed):
 solve_.grads_together(_solve_rule)
 
 
+@listed
 def inv(x):
     """The inverse of each square matrix.
 
@@ -90,6 +92,7 @@ def inv(x):
     return inv_(x)
 
 
+@listed
 def solve(x, other, *, left=True):
     """The y with x @ y = other, or y @ x = other if not left.
 
@@ -131,6 +134,7 @@ def _pinv_rule(g, x, y):
 pinv_.grads(_pinv_rule)
 
 
+@listed
 def solve_triangular(x, other, *, upper, left=True, unitriangular=False):
     """As `solve`, reading of x only one triangle; unitriangular: its diagonal counts as ones."""
     floating_matrices("solve_triangular", x, square=True)
@@ -178,12 +182,14 @@ def slogdet_(xp, x: Array):
 slogdet_.grads(lambda g, x: None if g[1] is None else g[1].unsqueeze(-1).unsqueeze(-1) * inv_(x).mT)
 
 
+@listed
 def det(x):
     """The determinant of each square matrix.  x: (..., n, n) -> (...)."""
     floating_matrices("det", x, square=True)
     return det_(x)
 
 
+@listed
 def slogdet(x):
     """Sign and logarithm of |determinant|, without overflow.  x: (..., n, n) -> (...), (...)."""
     floating_matrices("slogdet", x, square=True)
@@ -216,6 +222,7 @@ def _cholesky_rule(g, y):
 cholesky_.grads_together(_cholesky_rule)
 
 
+@listed
 def cholesky(x, *, upper=False):
     """The triangular factor of each positive definite matrix.
 
@@ -250,6 +257,7 @@ def _qr_rule(g, y, mode):
 qr_.grads_together(_qr_rule)
 
 
+@listed
 def qr(x, mode="reduced"):
     """Orthonormal q and upper triangular r with q @ r = x.  x: (..., m, n) -> (..., m, k), (..., k,
     n).
@@ -303,6 +311,7 @@ def _reciprocal_gaps(values):
     return where(same, 0, 1 / where(same, 1, gaps))
 
 
+@listed
 def eigh(x, UPLO="L"):
     """Eigenvalues, ascending, and orthonormal eigenvectors (columns) of symmetric matrices.
 
@@ -351,6 +360,7 @@ def _svd_rule(g, y):
 svd_.grads_together(_svd_rule)
 
 
+@listed
 def svd(x, full_matrices=True):
     """u, s, vh with u @ diag(s) @ vh = x, s descending.  x: (..., m, n) -> (..., m, k), (..., k),
     (..., k, n).

@@ -11,9 +11,11 @@ from __future__ import annotations
 import itertools
 import math
 
+from ..autograd.autocast import listed
 from ..tensor import Tensor
 
 
+@listed
 def einsum(*args) -> Tensor:
     """Sums of products as an equation says: einsum("bij,bjk->bik", x, y), or with lists: einsum(x,
     [0, 1], [1]).

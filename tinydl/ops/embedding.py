@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
 from ..autograd.mode import no_grad
 from ..tensor import Tensor
@@ -227,11 +228,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     for argument, t in (("input", input), ("weight", weight)):
         if not isinstance(t, Tensor):
             raise TypeError(f"linear: expected a tensor as {argument}, got {type(t).__name__}; make one by tensor(...)")
-    if input.dtype != weight.dtype:
-        raise RuntimeError(
-            f"linear: expected tensors of one dtype, got input {input.dtype}, weight {weight.dtype}; "
-            "convert with .to(dtype)"
-        )
     if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: input {tuple(input.shape)} ends in {tuple(input.shape[-1:])}, weight "
@@ -246,6 +242,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return linear_(input, weight, bias)
 
 
+@listed
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1^T W_o input2 + bias_o for each o.  (*, H1), (*, H2), (O, H1, H2) -> (*, O)."""
     if input1.shape[:-1] != input2.shape[:-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..autograd.autocast import listed
 from ..dtype import iinfo
 from ..tensor import Tensor
 from . import creation
@@ -110,6 +111,7 @@ def scatter(x: Tensor, dim: int, index: Tensor, src=None, value=None, *, reduce:
     return _shaped(scatter_put(x, *(sources or (src,)), index, dim), shape)
 
 
+@listed
 def scatter_add(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """x with src[.., i, ..] added at [.., index[.., i, ..], ..]; all that meet are summed."""
     return scatter_reduce(x, dim, index, src, "sum", _name="scatter_add")

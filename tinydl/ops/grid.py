@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array
 from ..autograd.fused import fused
 from ..tensor import Tensor
@@ -54,6 +55,7 @@ def blend(x: Array, index: Array, weight: Array):
     return total
 
 
+@listed
 def grid_sample(
     input: Tensor,
     grid: Tensor,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
 from ..tensor import Tensor
 from .einsum import einsum
@@ -75,12 +76,14 @@ def _expect(name, tensors, dims):
         raise RuntimeError(f"{name}: expected tensors of one dtype, got {', '.join(got)}")
 
 
+@listed
 def mm(x, mat2):
     """Product of two matrices.  x: (n, k), mat2: (k, m) -> (n, m)."""
     _expect("mm", {"x": x, "mat2": mat2}, (2, 2))
     return matmul(x, mat2)
 
 
+@listed
 def bmm(x, mat2):
     """Products of two batches of matrices.  x: (b, n, k), mat2: (b, k, m) -> (b, n, m)."""
     _expect("bmm", {"x": x, "mat2": mat2}, (3, 3))
@@ -89,18 +92,21 @@ def bmm(x, mat2):
     return matmul(x, mat2)
 
 
+@listed
 def mv(x, vec):
     """Product of a matrix and a vector.  x: (n, k), vec: (k,) -> (n,)."""
     _expect("mv", {"x": x, "vec": vec}, (2, 1))
     return matmul(x, vec)
 
 
+@listed
 def dot(x, tensor):
     """Product of two vectors.  x, tensor: (n,) -> ()."""
     _expect("dot", {"x": x, "tensor": tensor}, (1, 1))
     return matmul(x, tensor)
 
 
+@listed
 def vdot(x, other):
     """Product of two real vectors, as `dot`.  x, other: (n,) -> ()."""
     _expect("vdot", {"x": x, "other": other}, (1, 1))
@@ -134,21 +140,25 @@ def _add_product(name, x, product, beta, alpha):
     return (x if beta == 1 else x * beta) + scaled
 
 
+@listed
 def addmm(x, mat1, mat2, *, beta=1, alpha=1):
     """beta * x + alpha * mat1 @ mat2.  mat1: (n, k), mat2: (k, m), x broadcasts to (n, m)."""
     return _add_product("addmm", x, mm(mat1, mat2), beta, alpha)
 
 
+@listed
 def addmv(x, mat, vec, *, beta=1, alpha=1):
     """beta * x + alpha * mat @ vec.  mat: (n, k), vec: (k,), x broadcasts to (n,)."""
     return _add_product("addmv", x, mv(mat, vec), beta, alpha)
 
 
+@listed
 def addr(x, vec1, vec2, *, beta=1, alpha=1):
     """beta * x + alpha * outer(vec1, vec2).  vec1: (n,), vec2: (m,), x broadcasts to (n, m)."""
     return _add_product("addr", x, outer(vec1, vec2), beta, alpha)
 
 
+@listed
 def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
     """beta * x + alpha * sum over the batch of products.
 
@@ -157,6 +167,7 @@ def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
     return _add_product("addbmm", x, bmm(batch1, batch2).sum(0), beta, alpha)
 
 
+@listed
 def baddbmm(x, batch1, batch2, *, beta=1, alpha=1):
     """beta * x + alpha * batch1 @ batch2.
 
@@ -175,6 +186,7 @@ def inner(x, other):
     return tensordot(x, other, ([-1], [-1]))
 
 
+@listed
 def tensordot(x, other, dims=2):
     """Sum of products over `dims`: the last of x with the first of other, or two lists of
     dimensions.
@@ -212,6 +224,7 @@ def kron(x, other):
     return blocks.reshape([m * k for m, k in zip(a, b)])
 
 
+@listed
 def cross(x, other, dim=None):
     """Cross product along `dim`, of size 3 (default: the first such dimension).
 
@@ -229,11 +242,13 @@ def cross(x, other, dim=None):
     return x.roll(-1, dim) * other.roll(-2, dim) - x.roll(-2, dim) * other.roll(-1, dim)
 
 
+@listed
 def chain_matmul(*matrices):
     """Product of several matrices in the cheapest order."""
     return multi_dot(matrices)
 
 
+@listed
 def multi_dot(tensors):
     """Product of two or more matrices, in the order that needs the fewest multiplications.
 
@@ -282,11 +297,13 @@ def _product(tensors, i, j, cut):
 
 
 # ---------------------------------------------------------------- distances
+@listed
 def dist(x, other, p=2):
     """The p-norm of x - other, over all elements.  Shapes that broadcast -> ()."""
     return vector_norm(x - other, p)
 
 
+@listed
 def cdist(x1, x2, p=2.0, compute_mode=None):
     """p-norm distances of all pairs of rows.  x1: (..., n, k), x2: (..., m, k) -> (..., n, m).
 

@@ -12,6 +12,7 @@ import operator
 import warnings
 from collections.abc import Iterable
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
@@ -71,6 +72,7 @@ def _weighted(name, loss, weight, reduction, divide_by_weight):
 
 
 # ---------------------------------------------------------------- regression
+@listed
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -86,6 +88,7 @@ def mse_loss(
     return _weighted("mse_loss", d * d, weight, reduction, True)
 
 
+@listed
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -107,6 +110,7 @@ def mbe_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return reduced(input - target, reduction)
 
 
+@listed
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -126,6 +130,7 @@ def smooth_l1_loss(
     return reduced(where(abs(d) < beta, d * d * (0.5 / beta), abs(d) - 0.5 * beta), reduction)
 
 
+@listed
 def huber_loss(
     input: Tensor,
     target: Tensor,
@@ -144,6 +149,7 @@ def huber_loss(
 
 
 # ---------------------------------------------------------------- likelihoods
+@listed
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -201,6 +207,7 @@ def gaussian_nll_loss(
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
+@listed
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -239,6 +246,7 @@ binary_cross_entropy_.grads(
 )
 
 
+@listed
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -266,6 +274,7 @@ def binary_cross_entropy_with_logits_(x: Array, target: Array):
     return (1 - target) * x - log_sigmoid(x)
 
 
+@listed
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -289,6 +298,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@listed
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -5,6 +5,8 @@ Every public function (of `__all__`) of the families below whose first parameter
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from .. import dtype as dtypes
@@ -58,7 +60,7 @@ def _attach():
     for family in FAMILIES:
         for name in family.__all__:
             function = getattr(family, name)
-            code = getattr(function, "__code__", None)
+            code = getattr(inspect.unwrap(function), "__code__", None)
             if code and code.co_argcount and code.co_varnames[0] == "x" and name not in vars(Tensor):
                 setattr(Tensor, name, taking_numpys_names(function))
     for name, function in BINARY.items():

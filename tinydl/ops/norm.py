@@ -6,12 +6,14 @@ element of a layer.
 
 from __future__ import annotations
 
+import functools
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
-from ..dtype import finfo
+from ..dtype import finfo, float16, float32
 from ..tensor import Tensor
 from .elementwise import rsqrt
 from .reduce import sum_to
@@ -132,7 +134,22 @@ def _follow(running, value, momentum):
             running.copy_(running * (1 - momentum) + value.detach() * momentum)
 
 
+def _through_float32(normalise):
+    """An input narrower than weights or statistics is taken in float32; the result is narrow again, as PyTorch's."""
+
+    @functools.wraps(normalise)
+    def widened(input: Tensor, *args, **kwargs):
+        if input.dtype != float16:
+            return normalise(input, *args, **kwargs)
+        others = {t.dtype for t in (*args, *kwargs.values()) if isinstance(t, Tensor)}
+        x = input if others <= {float16} else input.to(float32)
+        return normalise(x, *args, **kwargs).to(float16)
+
+    return widened
+
+
 # ---------------------------------------------------------------- the functions
+@_through_float32
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -173,6 +190,7 @@ def _by_running(name, x, mean, var, weight, bias, eps):
     return _affine(x, scale, shift, _channels(x))
 
 
+@_through_float32
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -234,6 +252,7 @@ def layer_norm(
     return layer_norm_(input, weight, bias, count, eps)
 
 
+@listed
 def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions (Zhang 2019).  -> shape of input."""
     count = _check_layer("rms_norm", input, normalized_shape, weight=weight)

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 from .. import dtype as dtypes
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
 from . import elementwise, reduce, search
@@ -230,6 +231,7 @@ _ROUNDING = {
 }  # fmt: skip
 
 
+@listed
 def quantile(x: Tensor, q, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The q-quantiles of x along `dim` (None: of all).  q: number, () or (k,) -> (k, ...).
 
@@ -238,6 +240,7 @@ def quantile(x: Tensor, q, dim: int | None = None, keepdim: bool = False, *, int
     return _quantile("quantile", x, q, dim, keepdim, interpolation)
 
 
+@listed
 def nanquantile(
     x: Tensor, q, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 from .. import dtype as dtypes
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, floating, op
 from ..tensor import Tensor
 from .creation import ones_like
@@ -89,10 +90,10 @@ def drop(y, x, dims, keepdim):
 def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum over `dim` (one, several, None for all).  Integers and bools sum as int64."""
     dims = normalize_dims("sum", dim, x.ndim)
-    if dtype is None and x.dtype.kind != "f":
-        dtype = dtypes.int64
-    if dtype is not None and x.dtype != dtypes.as_dtype(dtype):
-        x = cast(x, dtypes.as_dtype(dtype))
+    if dtype is not None:
+        return sum(x.to(dtype), dim, keepdim).to(dtype)
+    if x.dtype.kind != "f":
+        x = x.to(dtypes.int64)
     if not keepdim and len(dims) == x.ndim:
         return sum_to(x, ())
     return drop(sum_to(x, kept_shape(x.shape, dims)), x, dims, keepdim)
@@ -190,6 +191,7 @@ def _others(x, dim):
     return cat([pairs * b, pairs * a, last], dim)
 
 
+@listed
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Product along `dim`, or of all elements.  Integers and bools multiply as int64."""
     if dtype is None and x.dtype.kind != "f":
@@ -330,6 +332,7 @@ def _with_mean(spread, x, dim, unbiased, keepdim, correction):
 
 
 # ---------------------------------------------------------------- norms
+@listed
 def norm(x: Tensor, p: float | str | None = "fro", dim=None, keepdim=False, *, dtype=None) -> Tensor:
     """The p-norm over `dim` (None: of all): p a number, 'fro' (2), or 'nuc' of matrices."""
     from .vector_norm import vector_norm

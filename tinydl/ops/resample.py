@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
 from .creation import arange, check_count
@@ -128,6 +129,7 @@ def _sizes(name, given, x):
     return list(given)
 
 
+@listed
 def interpolate(
     input: Tensor,
     size=None,

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 from .. import dtype as dtypes
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
 from .creation import full_like
@@ -74,6 +75,7 @@ def _operand(name, x, dim, dtype):
     return (x if dtype is None else cast(x, dtypes.as_dtype(dtype))), dim
 
 
+@listed
 @of_vectors
 def cumsum(x: Tensor, dim: int, *, dtype=None) -> Tensor:
     """Running sum along `dim`.  x: any shape -> same shape; integers and bools as int64."""
@@ -129,6 +131,7 @@ def _cumprod_slope(g, x, dim):
 cumprod_.grads(_cumprod_slope)
 
 
+@listed
 @of_vectors
 def cumprod(x: Tensor, dim: int, *, dtype=None) -> Tensor:
     """Running product along `dim`.  x: any shape -> same shape; integers and bools as int64."""

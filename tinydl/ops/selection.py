@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..autograd.autocast import listed
 from ..tensor import Tensor, wrap
 from . import creation
 from .elementwise import where
@@ -13,6 +14,7 @@ from .views import broadcast_tensors, reshape_, slice_
 
 
 # ---------------------------------------------------------------- indices in several dimensions
+@listed
 def index_put(x: Tensor, indices, values: Tensor, accumulate: bool = False) -> Tensor:
     """x with `values` at x[indices] (a tuple of tensors): put there, or added with `accumulate`.
 

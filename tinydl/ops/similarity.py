@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ..autograd.autocast import listed
 from ..tensor import Tensor
 from .elementwise import clamp_min, minimum, rsqrt, sqrt, where
 from .losses import reduced, reduction_of
 
 
+@listed
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Cosine of the angle between x1 and x2 over `dim`; lengths are taken as at least eps."""
     for x in (x1, x2):
@@ -34,6 +36,7 @@ def _same_ndim(name, **tensors):
         raise RuntimeError(f"{name}: expected equal numbers of dimensions, got {got}")
 
 
+@listed
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -50,6 +53,7 @@ def margin_ranking_loss(
     return reduced(clamp_min(-target * (input1 - input2) + margin, 0), reduction)
 
 
+@listed
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -64,6 +68,7 @@ def hinge_embedding_loss(
     return reduced(apart + where(target != -1, input, 0), reduction)
 
 
+@listed
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -112,6 +117,7 @@ def contrastive_loss(
 
 
 # ---------------------------------------------------------------- triplets
+@listed
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

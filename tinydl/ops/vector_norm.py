@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .. import dtype as dtypes
+from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from . import elementwise as E
 from .creation import zeros_like
@@ -52,6 +53,7 @@ def _slope(g, x, y, ord, dims):
 vector_norm_.grads(_slope)
 
 
+@listed
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     """The ord-norm of the elements along `dim` (one, several, None for all).
 

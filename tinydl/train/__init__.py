@@ -44,6 +44,7 @@ from .gan_losses import (
 from .gan_tricks import HistoricalAverage, InstanceNoise, Replay, Trick
 from .infogan import Codes, InfoGAN
 from .loop import EVENTS, Callback, Stop, Trainer
+from .precision import MixedPrecision
 from .reconstruct import (
     Contractive,
     GaussianNoise,

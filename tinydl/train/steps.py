@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import metrics
+from ..amp import GradScaler
 from ..autograd import no_grad
 from ..nn import functional as F
 from ..nn.module import Module, evaluating
@@ -83,11 +85,23 @@ def _inside(part) -> Iterable[tuple[Any, Any]]:
     return part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, (list, tuple)) else ()
 
 
+class _Scaling(threading.local):
+    scaler: GradScaler | None = None  # of the MixedPrecision within which a step runs
+
+
+scaling = _Scaling()
+
+
 def minimize(loss: Tensor, optimizer) -> None:
-    """One step of the optimizer down the gradient of `loss`."""
+    """One step of the optimizer down the gradient of `loss`, which within `MixedPrecision` is scaled."""
     optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    if scaling.scaler is None:
+        loss.backward()
+        optimizer.step()
+    else:
+        scaling.scaler.scale(loss).backward()
+        scaling.scaler.step(optimizer)
+        scaling.scaler.update()
 
 
 class Classify(Step):

@@ -1,0 +1,106 @@
+"""Mixed precision on the emulated device: CUDA kernels of float16 and float32 in one training step, as on the CPU."""
+
+import numpy as np
+import pytest
+from emulation import Watched, in_every_order
+
+import tinydl
+import tinydl.nn.functional as F
+from tinydl import amp, nn, optim
+from tinydl.models import lenet
+from tinydl.testing import cudaemu
+from tinydl.testing.emulated import emulated_device
+
+pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+
+
+class Sequence(nn.Module):
+    """Classes of sequences of vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru, self.norm, self.out = nn.GRU(6, 8), nn.LayerNorm(8), nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.out(self.norm(self.gru(x)[0][-1]))
+
+
+NETWORKS = {
+    "mlp": (
+        lambda: nn.Sequential(nn.Linear(6, 16), nn.GELU(), nn.LayerNorm(16), nn.Linear(16, 4)), (5, 6),
+        {"layer_norm float32", "layer_norm_grad float32", "gelu float16", "cross_entropy float32"},
+    ),
+    "LeNet": (
+        lambda: lenet.LeNet(8, 1, 4), (5, 1, 8, 8),
+        {"conv float16", "conv_weight float16", "max_pool float16", "relu float16", "cross_entropy float32"},
+    ),
+    "batch norm": (
+        lambda: nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4), nn.SiLU(), nn.Flatten(),
+                              nn.Linear(64, 4)), (5, 2, 6, 6),
+        {"conv float16", "batch_norm float32", "batch_norm_grad float32", "silu float16"},
+    ),
+    "GRU": (Sequence, (3, 5, 6), {"layer_norm float32", "cross_entropy_grad float32"}),
+}  # fmt: skip
+
+
+class WithTypes(Watched):
+    """Kernels that note with what type of numbers they served."""
+
+    def __missing__(self, name):
+        kernel = super().__missing__(name)
+        if kernel is None:
+            return None
+
+        def noted(*args, **kwargs):
+            out = kernel(*args, **kwargs)
+            if out is not NotImplemented:
+                first = next((a for a in (*args, *kwargs.values()) if hasattr(a, "dtype")), None)
+                self.served.add(f"{name} {getattr(first, 'dtype', None)}")
+            return out
+
+        self[name] = noted
+        return noted
+
+
+def train(model, x, kind):
+    """Three steps, the second with a gradient that is not finite; losses, parameters and scale after them."""
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    scaler, losses = amp.GradScaler(init_scale=1024.0, growth_interval=1), []
+    target = (tinydl.arange(5) % 4).to(x.device)
+    for i in range(3):
+        optimizer.zero_grad()
+        with tinydl.autocast(kind):
+            loss = F.cross_entropy(model(x), target)
+        assert loss.dtype == tinydl.float32
+        scaler.scale(loss).backward()
+        if i == 1:
+            next(iter(model.parameters())).grad.fill_(np.inf)
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.detach())
+    assert scaler.get_scale() == 2048.0
+    return [t.detach().to("cpu").numpy() for t in (*losses, *model.parameters())]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_in_mixed_precision(name):
+    build, shape, served = NETWORKS[name]
+
+    def made():
+        tinydl.manual_seed(3)
+        return build(), tinydl.randn(*shape)
+
+    model, x = made()
+    want = train(model, x, "cpu")
+    with emulated_device() as device:
+        device.kernels = WithTypes()
+
+        def compute():
+            model, x = made()
+            return train(model.to(device), x.to(device), device.type)
+
+        got = in_every_order(compute)
+        assert served <= device.kernels.served, served - device.kernels.served
+    assert got[0] != got[2]
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-2)
