@@ -8,6 +8,7 @@ from importlib import import_module
 
 FAMILIES = {
     "attention": ("attention", "attention_grad"),
+    "blend": ("blend", "blend_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "gemm": ("matmul", "linear"),
     "pool": (
