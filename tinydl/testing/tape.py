@@ -103,6 +103,15 @@ class _Kernel:
     def __init__(self, kernel):
         self._kernel = kernel
 
+    @property
+    def max_dynamic_shared_size_bytes(self) -> int:
+        """The kernel's own number of bytes."""
+        return self._kernel.max_dynamic_shared_size_bytes
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size: int) -> None:
+        self._kernel.max_dynamic_shared_size_bytes = size
+
     def __call__(self, *args, **options):
         if strict.tape is None:
             self._kernel(*args, **options)
