@@ -1,17 +1,15 @@
-"""CUDA kernels of what lies under a grid, emulated, against the operation's body."""
+"""CUDA kernels of what lies under a grid, against the operation's body."""
 
 import numpy as np
 import pytest
-from emulation import bodies, check, in_every_order
+from emulation import bodies, check, in_every_order, kernel_device
 from samples.make import Sample, integers, normal
 
 import tinydl
 import tinydl.nn.functional as F
 from tinydl.kernels.gpu import blend, faults
-from tinydl.testing import cudaemu
-from tinydl.testing.emulated import emulated_device
 
-pytestmark = pytest.mark.skipif(not cudaemu.available(), reason="emulation needs g++")
+pytestmark = pytest.mark.usefixtures("place")
 TYPES = ["float32", "float64", "float16"]
 
 
@@ -29,7 +27,7 @@ def test_more_rows_than_a_grid_has(monkeypatch):
 
 
 def test_a_gradient_that_is_not_finite_stays_out_of_what_has_no_weight():
-    with emulated_device() as device:
+    with kernel_device() as device:
         g, x, w = np.array([[[1.0, np.inf, 2.0]]]), np.ones((1, 1, 4)), np.array([[[0.5, 0.0, 1.0]]])
         given = [tinydl.tensor(a, device=device).array for a in (g, x, np.array([[[1, 0, 1]]]), w)]
         gx = device.kernels["blend_grad"](*given, (True, False, False))[0]
@@ -43,7 +41,7 @@ def test_nothing_to_do():
 
 
 def test_other_layouts_and_types_left_to_the_body():
-    with emulated_device() as device:
+    with kernel_device() as device:
         kernel = device.kernels["blend"]
         x, weight = normal(2, 7, 3).swapaxes(1, 2), normal(2, 4, 5)
         index = integers(7, 2, 4, 5)
@@ -55,7 +53,7 @@ def test_other_layouts_and_types_left_to_the_body():
 
 
 def test_an_index_that_is_none_shows_and_is_raised_by_the_next_synchronisation():
-    with emulated_device() as device:
+    with kernel_device() as device:
         index = integers(3, 1, 1, 4)
         index[0, 0, 2] = 1 << 40
         x, index, w = (tinydl.tensor(a, device=device).array for a in (normal(1, 2, 3), index, normal(1, 1, 4)))
@@ -84,7 +82,7 @@ def test_images_under_a_grid(mode, padding_mode, count):
         found = y, image.grad, *([] if mode == "nearest" else [places.grad])
         return [t.detach().to("cpu").numpy() for t in found]
 
-    with emulated_device() as device:
+    with kernel_device() as device:
         got = in_every_order(lambda: compute(device))
     with bodies():
         want = compute("cpu")

@@ -73,7 +73,9 @@ def test_files_that_the_marks_select():
     """Kernels first; every file of tests/ that names the mark is among them."""
     files = checks.test_files()
     assert files[0] == "test_cuda_gemm.py" and {*checks.SUITE, "test_device.py"} <= set(files)
-    assert {path.name for path in (ROOT / "tests").glob("test_cuda_*.py")} - set(files) == {"test_cuda_compiled.py"}
+    graphs = {f"test_cuda_{name}.py" for name in ("graphs", "graph_runtime", "graph_refusals")}  # on a tape, not a GPU
+    left = {path.name for path in (ROOT / "tests").glob("test_cuda_*.py")} - set(files)
+    assert left == {"test_cuda_compiled.py", "test_cuda_amp.py", *graphs}
 
 
 # ---------------------------------------------------------------- hashes
