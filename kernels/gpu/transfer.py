@@ -24,7 +24,7 @@ def pinned_empty(cuda, shape, dtype) -> np.ndarray:
             f"pin_memory: no {size} bytes of page-locked memory can be had ({error}); pin less at a time, or leave "
             "pin_memory out: copies from ordinary memory work, too"
         ) from None
-    return np.ndarray(shape, dtype, np.frombuffer(block, np.uint8, size).view(Pinned))
+    return np.ndarray(shape, dtype, Pinned(size, np.uint8, block))  # no view: NumPy would leave it out of the chain
 
 
 def is_pinned(array) -> bool:
