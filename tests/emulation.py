@@ -27,6 +27,10 @@ class Watched(Kernels):
         super().__init__(".kernels.gpu")
         self.served, self.declined = set(), set()
 
+    def named(self, name, args):
+        """How a call is noted."""
+        return name
+
     def __missing__(self, name):
         kernel = super().__missing__(name)
         if kernel is None:
@@ -34,7 +38,7 @@ class Watched(Kernels):
 
         def watched(*args, **kwargs):
             out = kernel(*args, **kwargs)
-            (self.declined if out is NotImplemented else self.served).add(name)
+            (self.declined if out is NotImplemented else self.served).add(self.named(name, (*args, *kwargs.values())))
             return out
 
         self[name] = watched

@@ -46,20 +46,9 @@ NETWORKS = {
 class WithTypes(Watched):
     """Kernels that note with what type of numbers they served."""
 
-    def __missing__(self, name):
-        kernel = super().__missing__(name)
-        if kernel is None:
-            return None
-
-        def noted(*args, **kwargs):
-            out = kernel(*args, **kwargs)
-            if out is not NotImplemented:
-                first = next((a for a in (*args, *kwargs.values()) if hasattr(a, "dtype")), None)
-                self.served.add(f"{name} {getattr(first, 'dtype', None)}")
-            return out
-
-        self[name] = noted
-        return noted
+    def named(self, name, args):
+        """With the type of the first array."""
+        return f"{name} {next((a.dtype for a in args if hasattr(a, 'dtype')), None)}"
 
 
 def train(model, x, kind):

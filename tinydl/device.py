@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .kernels.gpu.recording import refuse_in_capture
+from .kernels.gpu.recording import SENDS, refuse_in_capture
 from .kernels.gpu.transfer import in_flight, pinned_empty
 
 
@@ -86,6 +86,7 @@ class Device:
             array = _BY_ARRAY[type(array)].to_host(array)
         if self is CPU:
             return self.xp.asarray(array, dtype)
+        refuse_in_capture(SENDS)
         sent = self.xp.asarray(array, dtype, blocking=not non_blocking)
         if non_blocking:
             self._hold(array)

@@ -16,6 +16,7 @@ import numpy as np
 from .launch import Backend, launch
 from .source import Source
 
+SENDS = "sends data of the host, which would be the same at every replay; make the tensor before, as an argument"
 LENGTH = 256  # words of 8 bytes that one launch passes
 _STRUCT = np.dtype([("at", "u8", LENGTH)])
 WORDS = Source("words.cu", "set_words", structs={"Words": _STRUCT})
@@ -47,9 +48,8 @@ class Recording:
         self.kept: list = []  # arrays that the graph reads and nobody else may keep
         self.undo: list[Callable] = []  # what takes back what the host did in a capture
         self.repeats: list[Callable] = []  # what computes the numbers of the next replay
-        self.host_work = (
-            False  # whether what runs on the CPU now is meant to: an optimizer's counts, constants of rules
-        )
+        # whether what runs on the CPU now is meant to: an optimizer's counts, constants of rules
+        self.host_work = False
         self._added: set = set()
         self._held: list = []
         self._blocks: list = []  # (words on the host, on the device), sent by one launch each

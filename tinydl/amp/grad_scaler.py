@@ -41,12 +41,9 @@ class GradScaler:
                 f"GradScaler: growth_factor must be above 1 and backoff_factor between 0 and 1, got {growth_factor} "
                 f"and {backoff_factor}"
             )
-        self._device, self._enabled = device, enabled
-        self._growth_factor, self._backoff_factor, self._growth_interval = (
-            growth_factor,
-            backoff_factor,
-            growth_interval,
-        )
+        self._enabled = enabled
+        self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
+        self._growth_interval = growth_interval
         self._init_scale, self._init_growth_tracker = init_scale, 0
         self._scale: Tensor | None = None  # float32 (), made where the first loss lies
         self._growth_tracker: Tensor | None = None  # int32 (): steps in a row with finite gradients

@@ -28,7 +28,7 @@ _PUBLIC = tuple(f"tinydl.{name}" for name in ("autograd", "device", "linalg", "n
 _REASONS = {
     "cublas": "needs cuBLAS, of which CuPy lets no call be captured; products of float32 have a kernel of their own",
     "cusolver": "needs cuSOLVER, of which CuPy lets no call be captured",
-    "h2d": "sends data of the host, which would be the same at every replay; make the tensor before, as an argument",
+    "h2d": recording.SENDS,
     "captur": "reads values on the host or waits for the device; a graph holds work of the GPU alone",
 }
 
