@@ -1,5 +1,6 @@
 """tinydl.cuda and the switches of precision: without a GPU, and on a fake runtime."""
 
+import json
 import subprocess
 import sys
 
@@ -184,42 +185,56 @@ def test_the_gpus_generator(device):
 # ---------------------------------------------------------------- precision
 @pytest.fixture
 def precision():
-    """Both libraries' switches as they were."""
-    torch, before = oracle(), {what: get_precision(what) for what in ("matmul", "conv", "rnn")}
-    theirs = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    yield torch
+    """The switches as they were."""
+    before = {what: get_precision(what) for what in ("matmul", "conv", "rnn")}
+    yield
     for what, mode in before.items():
         set_precision(what, mode)
-    torch.set_float32_matmul_precision(theirs[0])
-    torch.backends.cudnn.allow_tf32 = theirs[1]
-
-
-def switches(lib):
-    return {
-        "matmul": lib.backends.cuda.matmul.allow_tf32,
-        "word": lib.get_float32_matmul_precision().replace("medium", "high"),
-        "cudnn": lib.backends.cudnn.allow_tf32,
-        # PyTorch says "none" where nothing is asked for but what float32 is
-        "conv": lib.backends.cudnn.conv.fp32_precision.replace("none", "ieee"),
-        "rnn": lib.backends.cudnn.rnn.fp32_precision.replace("none", "ieee"),
-    }
 
 
 TURNS = {
-    "nothing": lambda lib: None,
-    "high": lambda lib: lib.set_float32_matmul_precision("high"),
-    "medium": lambda lib: lib.set_float32_matmul_precision("medium"),
-    "highest": lambda lib: (lib.set_float32_matmul_precision("high"), lib.set_float32_matmul_precision("highest")),
-    "matmul": lambda lib: setattr(lib.backends.cuda.matmul, "allow_tf32", True),
-    "matmul back": lambda lib: [setattr(lib.backends.cuda.matmul, "allow_tf32", on) for on in (True, False)],
-    "cudnn": lambda lib: setattr(lib.backends.cudnn, "allow_tf32", False),
+    "nothing": "",
+    "high": "lib.set_float32_matmul_precision('high')",
+    "medium": "lib.set_float32_matmul_precision('medium')",
+    "highest": "lib.set_float32_matmul_precision('high'); lib.set_float32_matmul_precision('highest')",
+    "matmul": "lib.backends.cuda.matmul.allow_tf32 = True",
+    "matmul back": "lib.backends.cuda.matmul.allow_tf32 = True; lib.backends.cuda.matmul.allow_tf32 = False",
+    "cudnn": "lib.backends.cudnn.allow_tf32 = False",
 }
+SWITCHES = """{
+    "matmul": lib.backends.cuda.matmul.allow_tf32,
+    "word": lib.get_float32_matmul_precision().replace("medium", "high"),
+    "cudnn": lib.backends.cudnn.allow_tf32,
+    # PyTorch says "none" where nothing is asked for but what float32 is
+    "conv": lib.backends.cudnn.conv.fp32_precision.replace("none", "ieee"),
+    "rnn": lib.backends.cudnn.rnn.fp32_precision.replace("none", "ieee"),
+}"""
 
 
-@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
-def test_switches_say_what_pytorchs_say(precision, turn):
-    turn(tinydl), turn(precision)
-    assert switches(tinydl) == switches(precision)
+@pytest.fixture(scope="module")
+def pytorchs() -> dict[str, dict]:
+    """What PyTorch's switches say after each turn, in a process of their own: its test database, once loaded,
+    freezes them."""
+    oracle()
+    script = f"""
+import json, torch as lib
+said = {{}}
+for name, turn in {TURNS!r}.items():
+    lib.set_float32_matmul_precision("highest")
+    lib.backends.cudnn.allow_tf32 = True
+    exec(turn)
+    said[name] = {SWITCHES}
+print(json.dumps(said))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_switches_say_what_pytorchs_say(precision, pytorchs, turn):
+    exec(TURNS[turn], {"lib": tinydl})
+    assert eval(SWITCHES, {"lib": tinydl}) == pytorchs[turn]
 
 
 def test_switches_are_one_state(precision):
