@@ -19,9 +19,15 @@ KERNELS = ("conv", "conv_transpose", "conv_weight")
 
 
 def plane(*image, padding=1):
+    """3 x 3 windows of stride 1."""
     padding = padding if isinstance(padding, tuple) else (padding, padding)
     out = tuple(n + 2 * p - 2 for n, p in zip(image, padding, strict=True))
     return Window((3, 3), (1, 1), padding, (1, 1), 1, image, out)
+
+
+def halved(*out):
+    """4 x 4 windows of stride 2, from an image of twice the sides."""
+    return Window((4, 4), (2, 2), (1, 1), (1, 1), 1, tuple(2 * n for n in out), out)
 
 
 def operands(w, N, C, O, dtype="float32", seed=0):
@@ -29,7 +35,7 @@ def operands(w, N, C, O, dtype="float32", seed=0):
     rng = np.random.default_rng(seed)
     x, k, u, b, c = (
         rng.standard_normal(shape).astype(dtype)
-        for shape in ((N, C, *w.image), (O, C, 3, 3), (N, O, *w.out), (O,), (C,))
+        for shape in ((N, C, *w.image), (O, C, *w.size), (N, O, *w.out), (O,), (C,))
     )
     return {"conv": (x, k, b), "conv_transpose": (u, k, c), "conv_weight": (x, u)}
 
@@ -43,11 +49,11 @@ def compare(w, N, C, O, bound=6e-6):
         np.testing.assert_allclose(got, want, rtol=0, atol=bound * np.abs(want).max(), err_msg=name)
 
 
-@pytest.mark.parametrize("taps", [3, 4])
-def test_the_three_maps_are_a_correlation(taps):
+@pytest.mark.parametrize("points, taps", [(6, 3), (6, 4), (5, 2), (5, 4)])
+def test_the_three_maps_are_a_correlation(points, taps):
     rng = np.random.default_rng(0)
-    g, d, outputs = rng.standard_normal(taps), rng.standard_normal(6), 7 - taps
-    got = weigh(outputs)([a * b for a, b in zip(evaluate(list(g)), spread(list(d)), strict=True)])
+    g, d, outputs = rng.standard_normal(taps), rng.standard_normal(points), points + 1 - taps
+    got = weigh(outputs)([a * b for a, b in zip(evaluate(points)(list(g)), spread(list(d)), strict=True)])
     np.testing.assert_allclose(got, np.correlate(d, g), rtol=0, atol=1e-13)
 
 
@@ -65,6 +71,24 @@ def test_equals_the_body_on_any_shape(image, padding, N, C, O):
     else:
         args = operands(w, N, C, O)
         assert winograd.conv(*args["conv"], window=w) is NotImplemented
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    out=st.tuples(st.sampled_from([3, 4, 5, 7, 8, 13]), st.sampled_from([3, 4, 6, 8, 17])),
+    N=st.sampled_from([1, 2, 5, 13]), C=st.sampled_from([16, 17, 31, 40]), O=st.sampled_from([16, 29, 33, 67]),
+)  # fmt: skip
+def test_strides_of_two_equal_the_body_on_any_shape(out, N, C, O):
+    compare(halved(*out), N, C, O)
+
+
+@pytest.mark.parametrize(
+    "N, C, O, out",
+    [(2, 64, 96, 16), (9, 128, 130, 8), (33, 70, 260, 4), (3, 200, 64, 4), (1, 16, 16, 67)],
+    ids=["many tiles", "ranges of channels", "few tiles", "deep", "wide"],
+)
+def test_larger_layers_of_stride_two_equal_the_body(N, C, O, out):
+    compare(halved(out, out), N, C, O)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """Winograd's transforms and the product between them, as LLVM code: channels are the lanes of a vector.
 
-F(4 x 4, 3 x 3) of Lavin and Gray 2016 reads tiles of 6 x 6 pixels. In one dimension, for outputs
-y[k] = sum_j g[j] d[j + k], it is the transpose of multiplying two polynomials by their values at six points
-(Toom and Cook):
+F(4, 3) and F(4, 2) of Lavin and Gray 2016 read 6 or 5 pixels and make 4 outputs of windows of 3 or 2 taps. Outputs
+y[k] = sum_j g[j] d[j + k] are the transpose of multiplying two polynomials by their values at as many points as there
+are pixels (Toom and Cook):
 
     y = weigh(evaluate(g) * spread(d))        three linear maps; in two dimensions along rows, then columns
 
-The points 0, +-sqrt(1/2), +-sqrt(2) and infinity lose the fewest digits: the squares' product is 1, and the
-error is a quarter of that with 0, +-1, +-2 (measured over the usual sizes of layers).
+The points 0 (of the six alone), +-sqrt(1/2), +-sqrt(2) and infinity lose the fewest digits: the squares' product is 1,
+and the error is a quarter of that with 0, +-1, +-2 (measured over the usual sizes of layers).
 """
 
 from llvmlite import ir
@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 from .microkernel import NV, VECTOR_BYTES, _n, _Vectors
 
 A, B = 0.5**0.5, 2.0**0.5
+SIX, FIVE = (0.0, A, -A, B, -B), (A, -A, B, -B)  # the points, but for infinity
 ROWS = 8 if VECTOR_BYTES == 64 else 4  # rows of the product's tile: they divide the usual numbers of channels
 
 
@@ -25,33 +26,43 @@ ROWS = 8 if VECTOR_BYTES == 64 else 4  # rows of the product's tile: they divide
 
 
 def spread(d):
-    """Six pixels -> the six factors of the products."""
-    p, q = d[4] - d[2] * 2.0, (d[3] - d[1] * 2.0) * A
-    r, s = d[4] - d[2] * 0.5, (d[3] - d[1] * 0.5) * B
-    return [d[0] - d[2] * 2.5 + d[4], p + q, p - q, r + s, r - s, d[1] - d[3] * 2.5 + d[5]]
+    """Pixels, as many as points -> the factors of the products."""
+    a, b, c, e, f = d[-5:]
+    p, q, r, s = e - b * 2.0, (c - a * 2.0) * A, e - b * 0.5, (c - a * 0.5) * B
+    at_0 = [d[0] - b * 2.5 + e] if len(d) == 6 else []
+    return [*at_0, p + q, p - q, r + s, r - s, a - c * 2.5 + f]
 
 
-def evaluate(g):
-    """The coefficients of a polynomial, 3 or 4 -> its values at the six points, scaled."""
-    even, odd, last = (g[0], g[2]), (g[1], *g[3:4]), g[-1]
-    values = [g[0]]
-    for point, scale in ((A, -1 / 1.5), (B, 1 / 6)):
-        square = point * point
-        p = even[0] * scale + even[1] * (scale * square)
-        q = odd[0] * (scale * point)
-        for more in odd[1:]:
-            q = q + more * (scale * point * square)
-        values += [p + q, p - q]
-    return [*values, last]
+def evaluate(points):
+    """How the coefficients of a polynomial, 2 to 4, become its values at that many points, scaled."""
+    with_0 = points == 6
+
+    def transform(g):
+        values = [g[0]] if with_0 else []
+        for point, other in ((A, B), (B, A)):
+            square = point * point
+            scale = 1 / (2 * point * (square - other * other) * (point if with_0 else 1.0))
+            p, q = g[0] * scale, g[1] * (scale * point)
+            if len(g) > 2:
+                p = p + g[2] * (scale * square)
+            if len(g) > 3:
+                q = q + g[3] * (scale * point * square)
+            values += [p + q, p - q if with_0 else q - p]
+        return [*values, g[-1]]
+
+    return transform
 
 
 def weigh(outputs):
-    """Six products -> `outputs` results, 3 or 4."""
+    """Products, one for each point -> `outputs` results, 2 to 4."""
 
     def transform(m):
-        p, q, r, s = m[1] + m[2], m[1] - m[2], m[3] + m[4], m[3] - m[4]
-        y = [m[0] + p + r, q * A + s * B, p * 0.5 + r * 2.0, q * (0.5 * A) + s * (2.0 * B)][:outputs]
-        return [*y[:-1], y[-1] + m[5]]
+        a, b, c, e, last = m[-5:]
+        p, q, r, s = a + b, a - b, c + e, c - e
+        y = [p + r, q * A + s * B, p * 0.5 + r * 2.0, q * (0.5 * A) + s * (2.0 * B)][:outputs]
+        if len(m) == 6:
+            y[0] = m[0] + y[0]
+        return [*y[:-1], y[-1] + last]
 
     return transform
 
@@ -99,19 +110,24 @@ def _both_ways(builder, v, one, size, source, row, column):
 
 
 def _transform(one, size):
-    """dst[i, k] = the transform of src[size, size], all elements vectors, each side with steps of its own."""
+    """dst[i, k] = the transform of src[size, size], all elements vectors, each side with steps of its own.
+
+    one, size: of the number of points, which is that of `points` and infinity.
+    """
 
     @intrinsic
-    def transform(typingctx, src, row, column, dst, dst_row, dst_column):
+    def transform(typingctx, points, src, row, column, dst, dst_row, dst_column):
+        P = len(points) + 1
+
         def codegen(context, b, sig, args):
-            source, row, column, to, to_row, to_column = args
-            v = _Vectors(context, b, sig.args[0])
-            for i, line in enumerate(_both_ways(b, v, one, size, source, row, column)):
+            _, source, row, column, to, to_row, to_column = args
+            v = _Vectors(context, b, sig.args[1])
+            for i, line in enumerate(_both_ways(b, v, one(P), size(P), source, row, column)):
                 for k, value in enumerate(line):
                     v.store(value.value, to, _plane(b, (i, k), to_row, to_column))
             return context.get_dummy_value()
 
-        return types.void(src, row, column, dst, dst_row, dst_column), codegen
+        return types.void(points, src, row, column, dst, dst_row, dst_column), codegen
 
     return transform
 
@@ -120,13 +136,15 @@ def _finish(outputs):
     """As `_transform`, plus `bias`; and `bad` (a vector) becomes NaN for good where a result is not finite."""
 
     @intrinsic
-    def finish(typingctx, src, row, column, dst, dst_row, dst_column, bias, bad):
+    def finish(typingctx, points, src, row, column, dst, dst_row, dst_column, bias, bad):
+        P = len(points) + 1
+
         def codegen(context, b, sig, args):
-            source, row, column, to, to_row, to_column, bias, bad = args
-            v = _Vectors(context, b, sig.args[0])
+            _, source, row, column, to, to_row, to_column, bias, bad = args
+            v = _Vectors(context, b, sig.args[1])
             add = _Value(b, v, v.load(bias, _n(0)))
             total = add
-            for i, line in enumerate(_both_ways(b, v, weigh(outputs), 6, source, row, column)):
+            for i, line in enumerate(_both_ways(b, v, weigh(outputs(P)), P, source, row, column)):
                 for k, value in enumerate(line):
                     v.store((value + add).value, to, _plane(b, (i, k), to_row, to_column))
                 total = total + sum(line[1:], line[0])
@@ -134,16 +152,24 @@ def _finish(outputs):
             v.store((seen + total * 0.0).value, bad, _n(0))
             return context.get_dummy_value()
 
-        return types.void(src, row, column, dst, dst_row, dst_column, bias, bad), codegen
+        return types.void(points, src, row, column, dst, dst_row, dst_column, bias, bad), codegen
 
     return finish
 
 
-spread_6 = _transform(spread, 6)  # tiles of the input
-evaluate_3 = _transform(evaluate, 3)  # weights
-evaluate_4 = _transform(evaluate, 4)  # tiles of the output's gradient
-weigh_4 = _finish(4)  # tiles of the output
-weigh_3 = _finish(3)  # the weights' gradient
+def _taps(points):
+    return points - 3
+
+
+def _outputs(points):
+    return 4
+
+
+spread_pixels = _transform(lambda points: spread, lambda points: points)  # tiles of the input
+evaluate_taps = _transform(evaluate, _taps)  # weights
+evaluate_outputs = _transform(evaluate, _outputs)  # tiles of the output's gradient
+weigh_outputs = _finish(_outputs)  # tiles of the output
+weigh_taps = _finish(_taps)  # the weights' gradient
 
 
 @intrinsic

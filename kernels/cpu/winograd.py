@@ -1,15 +1,20 @@
-"""3 x 3 convolutions of stride 1 by Winograd's F(4 x 4, 3 x 3): a quarter of the multiplications (transforms.py).
+"""Convolutions by Winograd's algorithm (transforms.py): 3 x 3 of stride 1 with a quarter of the multiplications, by
+F(4 x 4, 3 x 3), and 4 x 4 of stride 2, as DCGAN's, with two fifths, by F(4 x 4, 2 x 2).
 
-A job takes rows of tiles, as many as fit the second-level cache, through all steps, with channels as lanes:
+A window of stride 2 falls into phases: the pixels of even and of odd rows and columns meet 2 x 2 taps each, with
+stride 1. Phases are more channels of what is read, or of what is written.
 
-    pixels      x (N, C, H, W)     -> band[6, columns, VL], the rows under a row of tiles, transposed
-    spread      band               -> V[36, tiles, C]
-    multiply    V[i] times U[i]    -> M[36, tiles, NR]            U[36, C, NR]: weights, evaluated
+A job takes rows of tiles, as many as fit the second-level cache, through all steps, with channels as lanes; P is the
+number of points, 6 or 5, S the stride:
+
+    pixels      x (N, C, H, W)     -> band[P * S, columns, VL], the rows under a row of tiles, transposed
+    spread      band               -> V[P * P, tiles, phases * C]
+    multiply    V[i] times U[i]    -> M[P * P, tiles, NR]         U[P * P, phases * C, NR]: weights, evaluated
     weigh       M                  -> band[4, columns, VL]        -> y (N, O, *out), transposed back
 
-The data gradient is the same with mirrored weights; for the weights' gradient the products are sums over tiles.
-Sums of large and opposite terms lose digits: errors in float32 are a few times those of a direct convolution.
-`TINYDL_WINOGRAD=0`, or `tinydl.set_winograd(False)`, switches it off.
+The data gradient is the same with mirrored weights, and S * S phases of y; for the weights' gradient the products are
+sums over tiles. Sums of large and opposite terms lose digits: errors in float32 are a few times those of a direct
+convolution. `TINYDL_WINOGRAD=0`, or `tinydl.set_winograd(False)`, switches it off.
 """
 
 import os
@@ -17,104 +22,150 @@ from math import prod
 
 import numpy as np
 from numba import prange
+from numba.extending import register_jitable
 
 from .arrays import empty, plain
 from .jit import get_num_threads, jit
 from .microkernel import NV, STRIP_BYTES, VECTOR_BYTES, address, lanes, strip
-from .transforms import ROWS, evaluate_3, evaluate_4, product_tile, spread_6, transpose, weigh_3, weigh_4
+from .strips import ungroup
+from .transforms import (
+    FIVE,
+    ROWS,
+    SIX,
+    evaluate_outputs,
+    evaluate_taps,
+    product_tile,
+    spread_pixels,
+    transpose,
+    weigh_outputs,
+    weigh_taps,
+)
 
 TILES = 32  # tiles in a block, at least, so that reading the weights costs little beside multiplying
 CACHE = 640 << 10  # bytes that a block of tiles, transformed, may take
-CHANNELS = 64  # input channels in a job of the weights' gradient
+CHANNELS = 64  # input channels, each phase for itself, in a job of the weights' gradient
 
 
 def conv(x, w, b, window):
     """As conv.conv, in float32, where tiles of 4 x 4 outputs fit; declines the rest, and results with NaN or
     infinity, which a tile would spread to its neighbours."""
-    if not _served(x, w, window, *w.shape[:2]):
+    points = _served(x, w, window, *w.shape[:2])
+    if not points:
         return NotImplemented
-    O, C = w.shape[:2]
-    return _tiled(plain(x), plain(w), (9 * C, 9, False), b, O, window.padding, window.out)
+    (O, C), (_, T, S) = w.shape[:2], _sizes(points)
+    steps = C * (S * T) ** 2, (S * T) ** 2, False
+    return _tiled(points, plain(x), plain(w), steps, b, O, S, 1, window.padding, window.out)
 
 
 def conv_transpose(u, w, b, window):
     """As conv.conv_transpose, as `conv` does it."""
-    if not _served(u, w, window, *w.shape[:2]):
+    points = _served(u, w, window, *w.shape[:2])
+    if not points:
         return NotImplemented
-    C, padding = w.shape[1], tuple(2 - p for p in window.padding)
-    return _tiled(plain(u), plain(w), (9, 9 * C, True), b, C, padding, window.image)
+    C, (_, T, S) = w.shape[1], _sizes(points)
+    steps = (S * T) ** 2, C * (S * T) ** 2, True
+    padding = tuple(2 - p if S == 1 else p for p in window.padding)
+    y = _tiled(points, plain(u), plain(w), steps, b, C, 1, S, padding, [n // S for n in window.image])
+    return y if y is NotImplemented else ungroup(y, window).reshape(len(u), C, *window.image)
 
 
 def conv_weight(x, u, window):
     """As conv.conv_weight, as `conv` does it."""
-    if not _served(x, u, window, x.shape[1], u.shape[1]):
+    points = _served(x, u, window, x.shape[1], u.shape[1])
+    if not points:
         return NotImplemented
     x, u = plain(x), plain(u)
-    (N, C), O = x.shape[:2], u.shape[1]
+    (N, C), O, (P, T, S) = x.shape[:2], u.shape[1], _sizes(points)
     rows, columns = (-(-n // 4) for n in window.out)
-    ranges = -(-C // CHANNELS)
-    width = -(-C // ranges // ROWS) * ROWS
+    most = CHANNELS // S**2
+    ranges = -(-C // most)
+    width = _whole(-(-C // ranges), ROWS if S == 1 else VECTOR_BYTES // x.itemsize)
     pieces = max(1, min(4 // ranges, N * rows))
     block = max(1, min(TILES // columns, -(-N * rows // pieces)))
     tiles, workers = block * columns, min(get_num_threads(), ranges * pieces)
-    a, b = _row(x, width), _row(x, O)
-    V, U, M = (empty((workers, n), x.dtype) for n in (36 * tiles * a, 36 * tiles * b, 36 * width * b))
-    band = np.zeros((workers, 2 * _band(x, columns)), x.dtype)
-    parts = empty((pieces, O, C, 3, 3), x.dtype)
-    bad = np.zeros((workers, VECTOR_BYTES // 4), x.dtype)
-    _weight(x, u, *window.padding, parts, width, block, V, a, U, b, M, band, bad)
+    a, b = _row(x, S * S * width), _row(x, O)
+    V, U, M = (empty((workers, P * P * n), x.dtype) for n in (tiles * a, tiles * b, S * S * width * b))
+    band = np.zeros((workers, 2 * _band(x, columns, P, S)), x.dtype)
+    parts = empty((pieces, O, C, S * T, S * T), x.dtype)
+    bad = np.zeros((workers, VECTOR_BYTES // x.itemsize), x.dtype)
+    _weight(points, x, u, *window.padding, parts, width, block, V, a, U, b, M, band, bad)
     if not np.isfinite(bad).all():
         return NotImplemented
     return parts[0] if pieces == 1 else parts.sum(axis=0)
 
 
 def _served(x, other, window, *channels):
-    """Whether these are 3 x 3 windows of stride 1, over enough channels and pixels."""
-    if window.size != (3, 3) or window.groups != 1 or os.environ.get("TINYDL_WINOGRAD") == "0":
-        return False
-    padding = window.padding
-    regular = window.stride == window.dilation == (1, 1) and max(padding) <= 2
-    regular = regular and all(i + 2 * p - 2 == o for i, p, o in zip(window.image, padding, window.out))
-    whole = prod(-(-n // 4) * 4 for n in window.out) <= 2.5 * prod(window.out)
-    return regular and whole and min(channels) >= 16 and len(x) and x.dtype == other.dtype == np.float32
+    """The points, for 3 x 3 windows of stride 1 or 4 x 4 of stride 2 over enough channels and pixels; else None."""
+    if window.groups != 1 or window.dilation != (1, 1) or os.environ.get("TINYDL_WINOGRAD") == "0":
+        return None
+    image, padding, out = window.image, window.padding, window.out
+    if window.size == (3, 3) and window.stride == (1, 1):
+        points, regular = SIX, max(padding) <= 2 and all(i + 2 * p - 2 == o for i, p, o in zip(image, padding, out))
+    elif window.size == (4, 4) and window.stride == (2, 2):
+        points, regular = FIVE, padding == (1, 1) and all(i == 2 * o for i, o in zip(image, out))
+    else:
+        return None
+    whole = prod(_whole(n, 4) for n in out) <= 2.5 * prod(out)
+    served = regular and whole and min(channels) >= 16 and len(x) and x.dtype == other.dtype == np.float32
+    return points if served else None
+
+
+@register_jitable
+def _sizes(points):
+    """Points in one dimension, taps of a phase, stride."""
+    return len(points) + 1, len(points) - 2, 6 - len(points)
+
+
+@register_jitable
+def _whole(n, step):
+    """The multiple of `step` that holds n."""
+    return (n + step - 1) // step * step
 
 
 def _row(x, channels):
     """Numbers in a row of channels: whole strips, and a vector more, lest rows fall into the same cache sets."""
     strip = STRIP_BYTES // x.itemsize
-    return -(-channels // strip) * strip + strip // NV
+    return _whole(channels, strip) + strip // NV
 
 
-def _band(x, columns):
+def _band(x, columns, P, stride):
     """Numbers in the rows under a row of tiles: the last store of a row reaches past its end."""
     VL = VECTOR_BYTES // x.itemsize
-    return (6 * (4 * columns + 2) + 2 * VL) * VL
+    return (P * stride * stride * (4 * columns + P - 4) + 2 * VL) * VL
 
 
-def _tiled(x, w, steps, b, O, padding, out):
-    """x (N, C, H, W), w[o, c, 3, 3] at o * steps[0] + c * steps[1] (mirrored where steps[2]) -> (N, O, *out)."""
-    (N, C), (rows, columns) = x.shape[:2], (-(-n // 4) for n in out)
+def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
+    """x (N, C, H, W), w[o, c] at o * steps[0] + c * steps[1] (mirrored where steps[2]) -> (N, O, *out).
+
+    stride: of the windows in x; phases: of y along each dimension, then (N, O, out[0], phases, phases, out[1]).
+    """
+    (N, C), (rows, columns), P = x.shape[:2], (-(-n // 4) for n in out), len(points) + 1
     NR, threads = STRIP_BYTES // x.itemsize, get_num_threads()
-    strips, row = -(-O // NR), _row(x, C)
+    pitch = C if stride == 1 else _whole(C, NR // NV)  # channels of a phase
+    strips, depth = -(-O // NR), stride * stride * pitch
+    row = _row(x, depth)
     bias = np.zeros(strips * NR, x.dtype)
     if b is not None:
         bias[:O] = b
-    most = max(TILES, CACHE // (36 * (C + NR) * x.itemsize))
+    most = max(TILES, CACHE // (P * P * (depth + NR) * x.itemsize))
     block = max(1, min(most // columns, -(-N * rows // threads)))
     blocks = -(-N * rows // block)
     shares = min(strips, -(-threads // blocks))  # of the outputs, where there are fewer blocks than threads
     workers = min(threads, blocks * shares)
-    tiles = -(-block * columns // ROWS) * ROWS
+    tiles = _whole(block * columns, ROWS)
     kept = blocks > 2  # the weights of all outputs, transformed once; else each job transforms its own
-    U = empty((strips if kept else workers, 36 * C * NR), x.dtype)
-    V, M = (empty((workers, 36 * tiles * n), x.dtype) for n in (row, NR))
-    band = np.zeros((workers, 2 * _band(x, columns)), x.dtype)
-    y = empty((N, O, *out), x.dtype)
+    U = empty((strips * phases**2 if kept else workers, P * P * depth * NR), x.dtype)
+    V, M = (empty((workers, P * P * tiles * n), x.dtype) for n in (row, NR))
+    band = np.zeros((workers, 2 * _band(x, columns, P, stride)), x.dtype)
+    y = empty((N, O, out[0], phases, phases, out[1]), x.dtype)
     bad = np.zeros((workers, VECTOR_BYTES // x.itemsize), x.dtype)
     if kept:
-        _weights(w, *steps, C, O, U)
-    _convolve(x, w, *steps, bias, *padding, y, block, shares, kept, U, V, row, M, band, bad)
-    return y if np.isfinite(bad).all() else NotImplemented
+        _weights(points, w, *steps, C, pitch, O, stride, U)
+    sizes = block, shares, stride, pitch, row
+    _convolve(points, x, w, *steps, bias, *padding, y, sizes, kept, U, V, M, band, bad)
+    if not np.isfinite(bad).all():
+        return NotImplemented
+    return y.reshape(N, O, *out) if phases == 1 else y
 
 
 # --- the steps of a job: loops over vectors of channels
@@ -126,117 +177,135 @@ def _fill_band(x, n, c, top, left, rows, width, band):
     (_, C, H, W), VL = x.shape, lanes(x)
     for i in range(rows):
         at = i * width
-        if 0 <= top + i < H:
+        inside = 0 <= top + i < H
+        for k in range(at * VL, (at + left if inside else at + width) * VL):
+            band[k] = 0
+        for k in range((at + left + W) * VL, (at + width) * VL):
+            band[k] = 0
+        if inside:
             for q in range(0, W, VL):
                 pixel = ((n * C + c) * H + top + i) * W + q
                 to = address(band, (at + left + q) * VL)
                 transpose(address(x, pixel), H * W, min(VL, C - c), min(VL, W - q), to, VL, VL, VL)
-        else:
-            for k in range(at * VL, (at + width) * VL):
-                band[k] = 0
 
 
 @jit(apart=True)
-def _transform_tiles(x, begin, end, ph, pw, size, tile_rows, columns, c, channels, band, V, row):
-    """V[36, tiles, channels]: the tiles of rows begin..end, of channels c.. of x: 6 pixels wide and spread,
-    or 4 and evaluated."""
-    VL, width, step = lanes(x), 4 * columns + 2, (end - begin) * columns * row
+def _transform_tiles(points, x, begin, end, ph, pw, stride, size, tile_rows, columns, c, channels, pitch, band, V, row):
+    """V[P * P, tiles, phases * pitch]: the tiles of rows begin..end, of channels c.. of x: a pixel for each point, of
+    each phase, and spread, or `size` = 4 and evaluated."""
+    P, T, _ = _sizes(points)
+    VL, width, step = lanes(x), stride * (4 * columns + T - 1), (end - begin) * columns * row
     for r in range(begin, end):
-        n, top = r // tile_rows, r % tile_rows * 4
+        n, top = r // tile_rows, r % tile_rows * 4 * stride
         for k in range(0, channels, VL):
-            _fill_band(x, n, c + k, top - ph, pw, size, width, band)
+            _fill_band(x, n, c + k, top - ph, pw, stride * size, width, band)
             for t in range(columns):
-                source, to = address(band, 4 * t * VL), address(V, ((r - begin) * columns + t) * row + k)
-                if size == 6:
-                    spread_6(source, width * VL, VL, to, 6 * step, step)
-                else:
-                    evaluate_4(source, width * VL, VL, to, 6 * step, step)
+                to = ((r - begin) * columns + t) * row + k
+                for phase in range(stride * stride):
+                    pixel = phase // stride * width + phase % stride + 4 * stride * t
+                    source, to_phase = address(band, pixel * VL), address(V, to + phase * pitch)
+                    if size == 4:
+                        evaluate_outputs(points, source, width * VL, VL, to_phase, P * step, step)
+                    else:
+                        spread_pixels(points, source, stride * width * VL, stride * VL, to_phase, P * step, step)
 
 
 @jit(apart=True)
-def _weights_of(w, o_step, c_step, mirrored, C, O, o, scratch, U, base):
-    """U[36, C, NR]: the weights of outputs o.., evaluated."""
-    VL, NR = lanes(w), strip(w)
-    flat = w.reshape(-1)
-    first, sign = (8, -1) if mirrored else (0, 1)
-    for c in range(C):
+def _weights_of(points, w, o_step, c_step, mirrored, C, pitch, O, o, stride, phase, scratch, U):
+    """U[P * P, phases * pitch, NR]: the weights of outputs o.., evaluated, of all phases of x or of one of y."""
+    (P, T, S), VL, NR = _sizes(points), lanes(w), strip(w)
+    side, sign, flat, depth = S * T, -1 if mirrored else 1, w.reshape(-1), stride * stride * pitch
+    for c in range(pitch):
         for j in range(0, NR, VL):
-            rows, at = min(VL, O - o - j), (o + j) * o_step + c * c_step
-            for t in range(0, 9, VL):
-                transpose(address(flat, at + t), o_step, rows, min(VL, 9 - t), address(scratch, t * VL), VL, VL, VL)
-            source, to = address(scratch, first * VL), address(U, base + c * NR + j)
-            evaluate_3(source, sign * 3 * VL, sign * VL, to, 6 * C * NR, C * NR)
+            rows, at = min(VL, O - o - j) if c < C else 0, (o + j) * o_step + c * c_step
+            for t in range(0, side * side, VL):
+                to, taps = address(scratch, t * VL), min(VL, side * side - t)
+                transpose(address(flat, at + t), o_step, rows, taps, to, VL, VL, VL)
+            for p in range(phase, phase + stride * stride):
+                first = p // S * side + p % S
+                source = address(scratch, (side * side - 1 - first if mirrored else first) * VL)
+                to = address(U, ((p - phase) * pitch + c) * NR + j)
+                evaluate_taps(points, source, sign * S * side * VL, sign * S * VL, to, P * depth * NR, depth * NR)
 
 
 @jit(apart=True)
-def _finish_tiles(M, begin, end, tile_rows, columns, o, bias, bad, band, y):
-    """The outputs o.. of tiles begin..end, from their products M[36, tiles, NR]."""
-    (_, O, H, W), VL, NR = y.shape, lanes(y), strip(y)
-    tiles = len(M) // 36 // NR
-    width = 4 * columns
+def _finish_tiles(points, M, begin, end, tile_rows, columns, o, bias, bad, band, y, phase):
+    """The outputs o.. of tiles begin..end, in a phase of y, from their products M[P * P, tiles, NR]."""
+    (_, O, H, S, _, W), VL, NR, P = y.shape, lanes(y), strip(y), len(points) + 1
+    step, width = len(M) // (P * P), 4 * columns
     for r in range(begin, end):
         n, top = r // tile_rows, r % tile_rows * 4
         for j in range(0, min(NR, O - o), VL):
             for t in range(columns):
                 source, to = address(M, ((r - begin) * columns + t) * NR + j), address(band, 4 * t * VL)
                 add, flags = address(bias, o + j), address(bad, 0)
-                weigh_4(source, 6 * tiles * NR, tiles * NR, to, width * VL, VL, add, flags)
+                weigh_outputs(points, source, P * step, step, to, width * VL, VL, add, flags)
             for i in range(min(4, H - top)):
+                line = ((n * O + o + j) * H + top + i) * S * S + phase
                 for q in range(0, W, VL):
-                    to = address(y, ((n * O + o + j) * H + top + i) * W + q)
-                    source = address(band, (i * width + q) * VL)
-                    transpose(source, VL, VL, VL, to, H * W, min(VL, O - o - j), min(VL, W - q))
+                    source, to = address(band, (i * width + q) * VL), address(y, line * W + q)
+                    transpose(source, VL, VL, VL, to, H * S * S * W, min(VL, O - o - j), min(VL, W - q))
 
 
 @jit(apart=True)
-def _sum_products(V, a, U, b, tiles, channels, O, add, width, M):
-    """M[36, width, b]: sums over tiles of V times U."""
-    NR = strip(V)
-    for i in range(36):
-        for c in range(0, channels, ROWS):
-            for o in range(0, O, NR):
-                left, right = address(V, i * tiles * a + c), address(U, i * tiles * b + o)
-                product_tile(tiles, left, 1, a, right, b, address(M, (i * width + c) * b + o), b, add)
+def _sum_products(points, V, a, U, b, tiles, channels, O, add, width, M):
+    """M[P * P, phases * width, b]: sums over tiles of V times U."""
+    (P, _, S), NR = _sizes(points), strip(V)
+    for i in range(P * P):
+        for phase in range(S * S):
+            for c in range(phase * width, phase * width + channels, ROWS):
+                for o in range(0, O, NR):
+                    left, right = address(V, i * tiles * a + c), address(U, i * tiles * b + o)
+                    to = address(M, (i * S * S * width + c) * b + o)
+                    product_tile(tiles, left, 1, a, right, b, to, b, add)
 
 
 @jit(apart=True)
-def _finish_weights(M, b, width, first, channels, w, bad):
-    """The weights' gradient w (O, C, 3, 3) of channels first.., from the sums M."""
-    (O, C, _, _), VL = w.shape, lanes(w)
-    zero, tile = np.zeros(VL, w.dtype), np.empty(16 * VL, w.dtype)
+def _finish_weights(points, M, b, width, first, channels, w, bad):
+    """The weights' gradient w (O, C, side, side) of channels first.., from the sums M."""
+    (O, C, side, _), VL, (P, _, S) = w.shape, lanes(w), _sizes(points)
+    zero, tile, step = np.zeros(VL, w.dtype), np.empty(16 * VL, w.dtype), S * S * width * b
     for c in range(channels):
         for o in range(0, O, VL):
-            source, flags = address(M, c * b + o), address(bad, 0)
-            weigh_3(source, 6 * width * b, width * b, address(tile, 0), 3 * VL, VL, address(zero, 0), flags)
-            for t in range(0, 9, VL):
-                taps, to = min(VL, 9 - t), address(w, (o * C + first + c) * 9 + t)
-                transpose(address(tile, t * VL), VL, taps, VL, to, C * 9, min(VL, O - o), taps)
+            for phase in range(S * S):
+                source, to = (
+                    address(M, (phase * width + c) * b + o),
+                    address(tile, (phase // S * side + phase % S) * VL),
+                )
+                add, flags = address(zero, 0), address(bad, 0)
+                weigh_taps(points, source, P * step, step, to, S * side * VL, S * VL, add, flags)
+            for t in range(0, side * side, VL):
+                taps, to = min(VL, side * side - t), address(w, (o * C + first + c) * side * side + t)
+                transpose(address(tile, t * VL), VL, taps, VL, to, C * side * side, min(VL, O - o), taps)
 
 
 # --- jobs: shared out to workers, each with scratch of its own
 
 
 @jit(parallel=True)
-def _weights(w, o_step, c_step, mirrored, C, O, U):
+def _weights(points, w, o_step, c_step, mirrored, C, pitch, O, stride, U):
+    strips = (O + strip(w) - 1) // strip(w)
     for s in prange(len(U)):
-        scratch = np.empty(16 * lanes(w) * 2, w.dtype)
-        _weights_of(w, o_step, c_step, mirrored, C, O, s * strip(w), scratch, U[s], 0)
+        scratch, o, phase = np.empty(16 * lanes(w) * 2, w.dtype), s % strips * strip(w), s // strips
+        _weights_of(points, w, o_step, c_step, mirrored, C, pitch, O, o, stride, phase, scratch, U[s])
 
 
 @jit(parallel=True)
-def _convolve(x, w, o_step, c_step, mirrored, bias, ph, pw, y, block, shares, kept, U, V, row, M, band, bad):
+def _convolve(points, x, w, o_step, c_step, mirrored, bias, ph, pw, y, sizes, kept, U, V, M, band, bad):
     for worker in prange(len(V)):
         _convolve_jobs(
-            x, w, o_step, c_step, mirrored, bias, ph, pw, y, block, shares, kept, U,
-            V[worker], row, M[worker], band[worker], bad[worker], worker, len(V),
+            points, x, w, o_step, c_step, mirrored, bias, ph, pw, y, sizes, kept, U,
+            V[worker], M[worker], band[worker], bad[worker], worker, len(V),
         )  # fmt: skip
 
 
 @jit(apart=True)
 def _convolve_jobs(
-    x, w, o_step, c_step, mirrored, bias, ph, pw, y, block, shares, kept, U, V, row, M, band, bad, worker, workers
+    points, x, w, o_step, c_step, mirrored, bias, ph, pw, y, sizes, kept, U, V, M, band, bad, worker, workers
 ):
-    (N, C, _, _), (_, O, H, W), NR = x.shape, y.shape, strip(x)
+    (N, C, _, _), (_, O, H, phases, _, W), NR, P = x.shape, y.shape, strip(x), len(points) + 1
+    block, shares, stride, pitch, row = sizes
+    depth, step = stride * stride * pitch, len(M) // (P * P)
     tile_rows, columns = (H + 3) // 4, (W + 3) // 4
     blocks, strips = (N * tile_rows + block - 1) // block, (O + NR - 1) // NR
     other = band[len(band) // 2 :]
@@ -244,31 +313,37 @@ def _convolve_jobs(
         begin, share = job % blocks * block, job // blocks
         end = min(begin + block, N * tile_rows)
         tiles = (end - begin) * columns
-        _transform_tiles(x, begin, end, ph, pw, 6, tile_rows, columns, 0, C, band, V, row)
-        for s in range(strips * share // shares, strips * (share + 1) // shares):
-            if not kept:
-                _weights_of(w, o_step, c_step, mirrored, C, O, s * NR, M, U[worker], 0)
-            u, step = U[s if kept else worker], len(M) // 36
-            for i in range(36):
-                for t in range(0, tiles, ROWS):
-                    a, b = address(V, (i * tiles + t) * row), address(u, i * C * NR)
-                    product_tile(C, a, row, 1, b, NR, address(M, i * step + t * NR), NR, False)
-            _finish_tiles(M, begin, end, tile_rows, columns, s * NR, bias, bad, other, y)
+        for phase in range(phases * phases):
+            top, left = ph - phase // phases, pw - phase % phases
+            _transform_tiles(
+                points, x, begin, end, top, left, stride, P, tile_rows, columns, 0, C, pitch, band, V, row
+            )  # fmt: skip
+            for s in range(strips * share // shares, strips * (share + 1) // shares):
+                if not kept:
+                    _weights_of(
+                        points, w, o_step, c_step, mirrored, C, pitch, O, s * NR, stride, phase, M, U[worker]
+                    )  # fmt: skip
+                u = U[phase * strips + s if kept else worker]
+                for i in range(P * P):
+                    for t in range(0, tiles, ROWS):
+                        a, b = address(V, (i * tiles + t) * row), address(u, i * depth * NR)
+                        product_tile(depth, a, row, 1, b, NR, address(M, i * step + t * NR), NR, False)
+                _finish_tiles(points, M, begin, end, tile_rows, columns, s * NR, bias, bad, other, y, phase)
 
 
 @jit(parallel=True)
-def _weight(x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad):
+def _weight(points, x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad):
     for worker in prange(len(V)):
         _weight_jobs(
-            x, u, ph, pw, parts, width, block, V[worker], a, U[worker], b, M[worker], band[worker], bad[worker],
+            points, x, u, ph, pw, parts, width, block, V[worker], a, U[worker], b, M[worker], band[worker], bad[worker],
             worker, len(V),
         )  # fmt: skip
 
 
 @jit(apart=True)
-def _weight_jobs(x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad, worker, workers):
+def _weight_jobs(points, x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad, worker, workers):
     """Channels in ranges of `width`, tiles in pieces, whose sums are kept apart: the same at any number of workers."""
-    (N, O, H, W), (pieces, _, C, _, _) = u.shape, parts.shape
+    (N, O, H, W), (pieces, _, C, _, _), (P, _, S) = u.shape, parts.shape, _sizes(points)
     tile_rows, columns = (H + 3) // 4, (W + 3) // 4
     ranges, total, other = (C + width - 1) // width, N * tile_rows, band[len(band) // 2 :]
     for job in range(worker, ranges * pieces, workers):
@@ -277,7 +352,8 @@ def _weight_jobs(x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad, wo
         low, high = total * piece // pieces, total * (piece + 1) // pieces
         for begin in range(low, high, block):
             end = min(begin + block, high)
-            _transform_tiles(x, begin, end, ph, pw, 6, tile_rows, columns, c, channels, band, V, a)
-            _transform_tiles(u, begin, end, 0, 0, 4, tile_rows, columns, 0, O, other, U, b)
-            _sum_products(V, a, U, b, (end - begin) * columns, channels, O, begin > low, width, M)
-        _finish_weights(M, b, width, c, channels, parts[piece], bad)
+            _transform_tiles(points, x, begin, end, ph, pw, S, P, tile_rows, columns, c, channels, width, band, V, a)
+            _transform_tiles(points, u, begin, end, 0, 0, 1, 4, tile_rows, columns, 0, O, O, other, U, b)
+            tiles = (end - begin) * columns
+            _sum_products(points, V, a, U, b, tiles, channels, O, begin > low, width, M)
+        _finish_weights(points, M, b, width, c, channels, parts[piece], bad)
