@@ -175,7 +175,10 @@ weigh_taps = _finish(_taps)  # the weights' gradient
 @intrinsic
 def transpose(typingctx, src, src_step, src_rows, src_columns, dst, dst_step, dst_rows, dst_columns):
     """dst[j, i] = src[i, j], up to VL x VL; beyond src_rows and src_columns nothing is read and 0 is taken,
-    beyond dst_rows and dst_columns nothing is written."""
+    beyond dst_rows and dst_columns nothing is written.
+
+    src_step, dst_step: from row to row, or a pointer to VL offsets of rows.
+    """
 
     def codegen(context, b, sig, args):
         source, step, rows, columns, to, to_step, to_rows, to_columns = args
@@ -190,10 +193,15 @@ def transpose(typingctx, src, src_step, src_rows, src_columns, dst, dst_step, ds
             same = ir.Constant(ir.VectorType(ir.IntType(32), v.lanes), [0] * v.lanes)
             return b.icmp_signed("<", numbers, b.shuffle_vector(first, first, same))
 
+        def row(base, step, kind, i):
+            if isinstance(kind, types.CPointer):
+                return v.at(base, b.load(b.gep(step, [_n(i)])))
+            return v.at(base, b.mul(_n(i), step))
+
         align = ir.Constant(ir.IntType(32), v.bytes)
         vectors = []
         for i in range(v.lanes):
-            at = v.at(source, b.mul(_n(i), step))
+            at = row(source, step, src_step, i)
             flags = mask(i, rows, columns)
             vectors.append(v.call(f"llvm.masked.load.{v.name}.p0", v.type, at, align, flags, v.zero))
         width = 1
@@ -207,13 +215,14 @@ def transpose(typingctx, src, src_step, src_rows, src_columns, dst, dst_step, ds
                     vectors[i], vectors[i + width] = b.shuffle_vector(x, y, low), b.shuffle_vector(x, y, high)
             width *= 2
         for i, vector in enumerate(vectors):
-            at = v.at(to, b.mul(_n(i), to_step))
+            at = row(to, to_step, dst_step, i)
             flags = mask(i, to_rows, to_columns)
             v.call(f"llvm.masked.store.{v.name}.p0", ir.VoidType(), vector, at, align, flags)
         return context.get_dummy_value()
 
-    n = types.intp
-    return types.void(src, n, n, n, dst, n, n, n), codegen
+    n, is_table = types.intp, lambda step: isinstance(step, types.CPointer)
+    src_kind, dst_kind = (step if is_table(step) else n for step in (src_step, dst_step))
+    return types.void(src, src_kind, n, n, dst, dst_kind, n, n), codegen
 
 
 @intrinsic

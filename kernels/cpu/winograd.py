@@ -27,7 +27,6 @@ from numba.extending import register_jitable
 from .arrays import empty, plain
 from .jit import get_num_threads, jit
 from .microkernel import NV, STRIP_BYTES, VECTOR_BYTES, address, lanes, strip
-from .strips import ungroup
 from .transforms import (
     FIVE,
     ROWS,
@@ -66,7 +65,11 @@ def conv_transpose(u, w, b, window):
     steps = (S * T) ** 2, C * (S * T) ** 2, True
     padding = tuple(2 - p if S == 1 else p for p in window.padding)
     y = _tiled(points, plain(u), plain(w), steps, b, C, 1, S, padding, [n // S for n in window.image])
-    return y if y is NotImplemented else ungroup(y, window).reshape(len(u), C, *window.image)
+    if y is NotImplemented or S == 1:
+        return y
+    x = empty((len(u), C, *window.image), u.dtype)
+    _interleave(y, x)
+    return x
 
 
 def conv_weight(x, u, window):
@@ -85,7 +88,7 @@ def conv_weight(x, u, window):
     tiles, workers = block * columns, min(get_num_threads(), ranges * pieces)
     a, b = _row(x, S * S * width), _row(x, O)
     V, U, M = (empty((workers, P * P * n), x.dtype) for n in (tiles * a, tiles * b, S * S * width * b))
-    band = np.zeros((workers, 2 * _band(x, columns, P, S)), x.dtype)
+    band = np.zeros((workers, 2 * _band(columns, P, S, VECTOR_BYTES // x.itemsize)), x.dtype)
     parts = empty((pieces, O, C, S * T, S * T), x.dtype)
     bad = np.zeros((workers, VECTOR_BYTES // x.itemsize), x.dtype)
     _weight(points, x, u, *window.padding, parts, width, block, V, a, U, b, M, band, bad)
@@ -128,16 +131,15 @@ def _row(x, channels):
     return _whole(channels, strip) + strip // NV
 
 
-def _band(x, columns, P, stride):
-    """Numbers in the rows under a row of tiles: the last store of a row reaches past its end."""
-    VL = VECTOR_BYTES // x.itemsize
-    return (P * stride * stride * (4 * columns + P - 4) + 2 * VL) * VL
+def _band(columns, P, stride, lanes):
+    """Numbers in the rows under a row of tiles."""
+    return P * stride * stride * (4 * columns + P - 4) * lanes
 
 
 def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     """x (N, C, H, W), w[o, c] at o * steps[0] + c * steps[1] (mirrored where steps[2]) -> (N, O, *out).
 
-    stride: of the windows in x; phases: of y along each dimension, then (N, O, out[0], phases, phases, out[1]).
+    stride: of the windows in x; phases: of y along each dimension, in (N, O, phases * phases, *out) where there are.
     """
     (N, C), (rows, columns), P = x.shape[:2], (-(-n // 4) for n in out), len(points) + 1
     NR, threads = STRIP_BYTES // x.itemsize, get_num_threads()
@@ -156,8 +158,8 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     kept = blocks > 2  # the weights of all outputs, transformed once; else each job transforms its own
     U = empty((strips * phases**2 if kept else workers, P * P * depth * NR), x.dtype)
     V, M = (empty((workers, P * P * tiles * n), x.dtype) for n in (row, NR))
-    band = np.zeros((workers, 2 * _band(x, columns, P, stride)), x.dtype)
-    y = empty((N, O, out[0], phases, phases, out[1]), x.dtype)
+    band = np.zeros((workers, 2 * _band(columns, P, stride, NR // NV)), x.dtype)
+    y = empty((N, O, phases**2, *out), x.dtype)
     bad = np.zeros((workers, VECTOR_BYTES // x.itemsize), x.dtype)
     if kept:
         _weights(points, w, *steps, C, pitch, O, stride, U)
@@ -171,22 +173,32 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
 # --- the steps of a job: loops over vectors of channels
 
 
+@register_jitable
+def _places(x, rows, columns, left, width):
+    """Where the pixels of rows of an image go to in a band: lines of memory are cut into vectors, not into rows."""
+    VL = lanes(x)
+    places = np.zeros(rows * columns + VL, np.int64)
+    for p in range(rows * columns):
+        places[p] = (p // columns * width + left + p % columns) * VL
+    return places
+
+
 @jit(apart=True)
-def _fill_band(x, n, c, top, left, rows, width, band):
+def _fill_band(x, n, c, top, left, rows, width, places, band):
     """band[rows, width, VL]: VL channels of image n, channel c.., from pixel (top, -left) on; 0 outside."""
     (_, C, H, W), VL = x.shape, lanes(x)
+    first, last = max(top, 0), min(top + rows, H)
     for i in range(rows):
         at = i * width
-        inside = 0 <= top + i < H
+        inside = first <= top + i < last
         for k in range(at * VL, (at + left if inside else at + width) * VL):
             band[k] = 0
         for k in range((at + left + W) * VL, (at + width) * VL):
             band[k] = 0
-        if inside:
-            for q in range(0, W, VL):
-                pixel = ((n * C + c) * H + top + i) * W + q
-                to = address(band, (at + left + q) * VL)
-                transpose(address(x, pixel), H * W, min(VL, C - c), min(VL, W - q), to, VL, VL, VL)
+    to = address(band, (first - top) * width * VL)
+    for p in range(0, (last - first) * W, VL):
+        source, pixels = address(x, ((n * C + c) * H + first) * W + p), min(VL, (last - first) * W - p)
+        transpose(source, H * W, min(VL, C - c), pixels, to, address(places, p), pixels, VL)
 
 
 @jit(apart=True)
@@ -195,10 +207,11 @@ def _transform_tiles(points, x, begin, end, ph, pw, stride, size, tile_rows, col
     each phase, and spread, or `size` = 4 and evaluated."""
     P, T, _ = _sizes(points)
     VL, width, step = lanes(x), stride * (4 * columns + T - 1), (end - begin) * columns * row
+    places = _places(x, stride * size, x.shape[3], pw, width)
     for r in range(begin, end):
         n, top = r // tile_rows, r % tile_rows * 4 * stride
         for k in range(0, channels, VL):
-            _fill_band(x, n, c + k, top - ph, pw, stride * size, width, band)
+            _fill_band(x, n, c + k, top - ph, pw, stride * size, width, places, band)
             for t in range(columns):
                 to = ((r - begin) * columns + t) * row + k
                 for phase in range(stride * stride):
@@ -231,20 +244,22 @@ def _weights_of(points, w, o_step, c_step, mirrored, C, pitch, O, o, stride, pha
 @jit(apart=True)
 def _finish_tiles(points, M, begin, end, tile_rows, columns, o, bias, bad, band, y, phase):
     """The outputs o.. of tiles begin..end, in a phase of y, from their products M[P * P, tiles, NR]."""
-    (_, O, H, S, _, W), VL, NR, P = y.shape, lanes(y), strip(y), len(points) + 1
+    (_, O, phases, H, W), VL, NR, P = y.shape, lanes(y), strip(y), len(points) + 1
     step, width = len(M) // (P * P), 4 * columns
+    places = _places(y, 4, W, 0, width)
     for r in range(begin, end):
         n, top = r // tile_rows, r % tile_rows * 4
+        total = min(4, H - top) * W
         for j in range(0, min(NR, O - o), VL):
             for t in range(columns):
                 source, to = address(M, ((r - begin) * columns + t) * NR + j), address(band, 4 * t * VL)
                 add, flags = address(bias, o + j), address(bad, 0)
                 weigh_outputs(points, source, P * step, step, to, width * VL, VL, add, flags)
-            for i in range(min(4, H - top)):
-                line = ((n * O + o + j) * H + top + i) * S * S + phase
-                for q in range(0, W, VL):
-                    source, to = address(band, (i * width + q) * VL), address(y, line * W + q)
-                    transpose(source, VL, VL, VL, to, H * S * S * W, min(VL, O - o - j), min(VL, W - q))
+            first = (((n * O + o + j) * phases + phase) * H + top) * W
+            for p in range(0, total, VL):
+                pixels, to = min(VL, total - p), address(y, first + p)
+                source, plane = address(band, 0), phases * H * W
+                transpose(source, address(places, p), pixels, VL, to, plane, min(VL, O - o - j), pixels)
 
 
 @jit(apart=True)
@@ -303,8 +318,9 @@ def _convolve(points, x, w, o_step, c_step, mirrored, bias, ph, pw, y, sizes, ke
 def _convolve_jobs(
     points, x, w, o_step, c_step, mirrored, bias, ph, pw, y, sizes, kept, U, V, M, band, bad, worker, workers
 ):
-    (N, C, _, _), (_, O, H, phases, _, W), NR, P = x.shape, y.shape, strip(x), len(points) + 1
+    (N, C, _, _), (_, O, phases, H, W), NR, P = x.shape, y.shape, strip(x), len(points) + 1
     block, shares, stride, pitch, row = sizes
+    side = 1 if phases == 1 else 2
     depth, step = stride * stride * pitch, len(M) // (P * P)
     tile_rows, columns = (H + 3) // 4, (W + 3) // 4
     blocks, strips = (N * tile_rows + block - 1) // block, (O + NR - 1) // NR
@@ -313,8 +329,8 @@ def _convolve_jobs(
         begin, share = job % blocks * block, job // blocks
         end = min(begin + block, N * tile_rows)
         tiles = (end - begin) * columns
-        for phase in range(phases * phases):
-            top, left = ph - phase // phases, pw - phase % phases
+        for phase in range(phases):
+            top, left = ph - phase // side, pw - phase % side
             _transform_tiles(
                 points, x, begin, end, top, left, stride, P, tile_rows, columns, 0, C, pitch, band, V, row
             )  # fmt: skip
@@ -329,6 +345,19 @@ def _convolve_jobs(
                         a, b = address(V, (i * tiles + t) * row), address(u, i * depth * NR)
                         product_tile(depth, a, row, 1, b, NR, address(M, i * step + t * NR), NR, False)
                 _finish_tiles(points, M, begin, end, tile_rows, columns, s * NR, bias, bad, other, y, phase)
+
+
+@jit(parallel=True)
+def _interleave(y, x):
+    """x (N, C, 2 H, 2 W) from its phases y (N, C, 4, H, W)."""
+    N, C, _, H, W = y.shape
+    for job in prange(N * C * H):
+        n, c, h = job // (C * H), job // H % C, job % H
+        for phase in range(2):
+            even, odd, row = y[n, c, 2 * phase, h], y[n, c, 2 * phase + 1, h], x[n, c, 2 * h + phase]
+            for k in range(W):
+                row[2 * k] = even[k]
+                row[2 * k + 1] = odd[k]
 
 
 @jit(parallel=True)
