@@ -26,8 +26,8 @@ def get_num_threads() -> int:
 
 
 def set_winograd(on: bool) -> None:
-    """Whether 3 x 3 convolutions of stride 1 may multiply less (Winograd; Lavin and Gray 2016), at a few times the
-    rounding error.  Default: yes, unless the environment has TINYDL_WINOGRAD=0.
+    """Whether convolutions, 3 x 3 of stride 1 and 4 x 4 of stride 2, may multiply less (Winograd; Lavin and Gray 2016),
+    at a few times the rounding error.  Default: yes, unless the environment has TINYDL_WINOGRAD=0.
 
     on: TypeError unless a bool.
     """
@@ -37,5 +37,5 @@ def set_winograd(on: bool) -> None:
 
 
 def get_winograd() -> bool:
-    """Whether 3 x 3 convolutions of stride 1 may be done by Winograd's algorithm."""
+    """Whether convolutions may be done by Winograd's algorithm."""
     return os.environ.get("TINYDL_WINOGRAD") != "0"

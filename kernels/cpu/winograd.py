@@ -42,13 +42,14 @@ from .transforms import (
 
 TILES = 32  # tiles in a block, at least, so that reading the weights costs little beside multiplying
 CACHE = 640 << 10  # bytes that a block of tiles, transformed, may take
+POINTS = {(3, 3): SIX, (4, 4): FIVE}
 CHANNELS = 64  # input channels, each phase for itself, in a job of the weights' gradient
 
 
 def conv(x, w, b, window):
     """As conv.conv, in float32, where tiles of 4 x 4 outputs fit; declines the rest, and results with NaN or
     infinity, which a tile would spread to its neighbours."""
-    points = _served(x, w, window, *w.shape[:2])
+    points = _points(x, w, window, *w.shape[:2])
     if not points:
         return NotImplemented
     (O, C), (_, T, S) = w.shape[:2], _sizes(points)
@@ -58,7 +59,7 @@ def conv(x, w, b, window):
 
 def conv_transpose(u, w, b, window):
     """As conv.conv_transpose, as `conv` does it."""
-    points = _served(u, w, window, *w.shape[:2])
+    points = _points(u, w, window, *w.shape[:2])
     if not points:
         return NotImplemented
     C, (_, T, S) = w.shape[1], _sizes(points)
@@ -74,7 +75,7 @@ def conv_transpose(u, w, b, window):
 
 def conv_weight(x, u, window):
     """As conv.conv_weight, as `conv` does it."""
-    points = _served(x, u, window, x.shape[1], u.shape[1])
+    points = _points(x, u, window, x.shape[1], u.shape[1])
     if not points:
         return NotImplemented
     x, u = plain(x), plain(u)
@@ -97,20 +98,26 @@ def conv_weight(x, u, window):
     return parts[0] if pieces == 1 else parts.sum(axis=0)
 
 
-def _served(x, other, window, *channels):
-    """The points, for 3 x 3 windows of stride 1 or 4 x 4 of stride 2 over enough channels and pixels; else None."""
-    if window.groups != 1 or window.dilation != (1, 1) or os.environ.get("TINYDL_WINOGRAD") == "0":
+def _points(x, other, window, *channels):
+    """The points, where the method is for these operands, of enough channels and pixels; else None."""
+    if not served(window, x, other) or min(channels) < 16:
         return None
+    whole = prod(_whole(n, 4) for n in window.out) <= 2.5 * prod(window.out)
+    return POINTS[window.size] if whole else None
+
+
+def served(window, *arrays):
+    """Whether these are 3 x 3 windows of stride 1 or 4 x 4 of stride 2, on numbers of 32 bits."""
+    if window.groups != 1 or window.dilation != (1, 1) or os.environ.get("TINYDL_WINOGRAD") == "0":
+        return False
     image, padding, out = window.image, window.padding, window.out
     if window.size == (3, 3) and window.stride == (1, 1):
-        points, regular = SIX, max(padding) <= 2 and all(i + 2 * p - 2 == o for i, p, o in zip(image, padding, out))
+        regular = max(padding) <= 2 and all(i + 2 * p - 2 == o for i, p, o in zip(image, padding, out))
     elif window.size == (4, 4) and window.stride == (2, 2):
-        points, regular = FIVE, padding == (1, 1) and all(i == 2 * o for i, o in zip(image, out))
+        regular = padding == (1, 1) and all(i == 2 * o for i, o in zip(image, out))
     else:
-        return None
-    whole = prod(_whole(n, 4) for n in out) <= 2.5 * prod(out)
-    served = regular and whole and min(channels) >= 16 and len(x) and x.dtype == other.dtype == np.float32
-    return points if served else None
+        return False
+    return regular and all(a.dtype == np.float32 and a.size for a in arrays)
 
 
 @register_jitable

@@ -1,0 +1,81 @@
+"""Convolutions of volumes by those of their slices, where Winograd's algorithm serves these (winograd.py).
+
+The slices under a window, K of them, are channels of one picture, one after the other:
+
+    y[n, :, d] = conv(join over k of x[n, :, d * stride - padding + k * dilation], join over k of w[:, :, k])
+
+The copies cost little beside the multiplications that are saved. Strides along the depth are declined.
+"""
+
+import numpy as np
+
+from . import winograd
+from .arrays import empty
+
+
+def conv(x, w, b, window):
+    """As conv.conv, for such volumes; declines the rest."""
+    if not _served(window, x, w):
+        return NotImplemented
+    y = winograd.conv(_joined(x, *_depths(window)), _taps(w), b, _slice(window))
+    return y if y is NotImplemented else _volumes(y, len(x))
+
+
+def conv_transpose(u, w, b, window):
+    """As conv.conv_transpose, likewise: slices of u meet the taps in reverse."""
+    if not _served(window, u, w):
+        return NotImplemented
+    K, _, dilation, padding = _depths(window)
+    back = K, window.image[0], dilation, dilation * (K - 1) - padding
+    taps = _taps(w[:, :, ::-1].swapaxes(0, 1)).swapaxes(0, 1)
+    x = winograd.conv_transpose(_joined(u, *back), taps, b, _slice(window))
+    return x if x is NotImplemented else _volumes(x, len(u))
+
+
+def conv_weight(x, u, window):
+    """As conv.conv_weight, likewise."""
+    if not _served(window, x, u):
+        return NotImplemented
+    K, O, C = window.size[0], u.shape[1], x.shape[1]
+    w = winograd.conv_weight(_joined(x, *_depths(window)), _joined(u, 1, u.shape[2], 1, 0), _slice(window))
+    return w if w is NotImplemented else np.ascontiguousarray(w.reshape(O, K, C, *window.size[1:]).swapaxes(1, 2))
+
+
+def _served(window, *arrays):
+    """Whether this is a volume of which Winograd's algorithm may serve the slices."""
+    return len(window.size) == 3 and window.stride[0] == 1 and winograd.served(_slice(window), *arrays)
+
+
+def _slice(window):
+    """The window on a slice."""
+    size, stride, padding, dilation, groups, image, out = window
+    return type(window)(size[1:], stride[1:], padding[1:], dilation[1:], groups, image[1:], out[1:])
+
+
+def _depths(window):
+    """Taps, outputs, dilation and padding along the depth."""
+    return window.size[0], window.out[0], window.dilation[0], window.padding[0]
+
+
+def _joined(x, K, depth, dilation, padding):
+    """x (N, C, D, H, W) -> (N * depth, K * C, H, W): the slices d - padding + k * dilation for each d; 0 outside."""
+    N, C, D, *plane = x.shape
+    joined, slices = empty((N, depth, K, C, *plane), x.dtype), x.swapaxes(1, 2)
+    for k in range(K):
+        shift = k * dilation - padding
+        first, last = min(depth, max(0, -shift)), min(depth, D - shift)
+        last = max(first, last)
+        joined[:, first:last, k] = slices[:, first + shift : last + shift]
+        joined[:, :first, k] = joined[:, last:, k] = 0
+    return joined.reshape(N * depth, K * C, *plane)
+
+
+def _taps(w):
+    """w (O, C, K, ...) -> (O, K * C, ...)."""
+    O, C, K, *size = w.shape
+    return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(O, K * C, *size)
+
+
+def _volumes(y, N):
+    """(N * D, C, H, W) -> (N, C, D, H, W)."""
+    return np.ascontiguousarray(y.reshape(N, -1, *y.shape[1:]).swapaxes(1, 2))
