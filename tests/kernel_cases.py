@@ -27,6 +27,8 @@ ODD_CONVS = [
     (window((21, 19), (3, 3), padding=1), 7, 35, 37),
     (window((7, 9), (5, 3), stride=2, padding=1, groups=3), 2, 3, 6),
     (window((9, 17), (3, 3), padding=1), 3, 17, 35),
+    (window((10, 14), (4, 4), stride=2, padding=1), 3, 17, 35),
+    (window((3, 9, 7), (2, 3, 3), padding=1), 2, 16, 17),
     (window((31, 29), (2, 2), stride=2), 1, 3, 15),
     (window((3, 4, 5), (2, 1, 3), padding=1), 2, 2, 3),
     (window((2, 37), (1, 5), padding=2), 1, 1, 17),

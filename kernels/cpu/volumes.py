@@ -48,8 +48,7 @@ def _served(window, *arrays):
 
 def _slice(window):
     """The window on a slice."""
-    size, stride, padding, dilation, groups, image, out = window
-    return type(window)(size[1:], stride[1:], padding[1:], dilation[1:], groups, image[1:], out[1:])
+    return window._replace(**{name: n[1:] for name, n in window._asdict().items() if name != "groups"})
 
 
 def _depths(window):
