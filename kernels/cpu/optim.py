@@ -5,8 +5,6 @@ numbers, however many parameters they belong to.  An update reads and writes eac
 on much memory does not cost.
 """
 
-import ctypes
-
 import numpy as np
 from numba import carray, prange, types
 from numba.extending import intrinsic
@@ -15,6 +13,7 @@ from .arrays import FLOATS, plain
 from .jit import jit
 
 PIECE = 1 << 14
+HEAD = object.__basicsize__  # bytes before the address of an array's numbers (NumPy's PyArrayObject_fields)
 SMALL, CALLS = 1 << 14, 1 << 10  # less is left to NumPy, whose calls for a parameter cost as much as CALLS numbers
 
 
@@ -54,15 +53,11 @@ def _run(update, columns, numbers):
     columns = [params, list(map(plain, grads)), *states]
     if not all(a.dtype == dtype and a.flags.carray for column in columns for a in column):
         return NotImplemented
-    addresses = np.array([[_address(a) if a.size else 0 for a in column] for column in columns])
+    objects = np.array([[*map(id, column)] for column in columns])
     pieces = np.array([(i, start) for i, n in enumerate(sizes) for start in range(0, n, PIECE)])
     if len(pieces):
-        update(addresses, np.array(sizes), pieces, np.array(numbers, dtype))
+        update(objects, np.array(sizes), pieces, np.array(numbers, dtype))
     return None
-
-
-def _address(a):
-    return ctypes.addressof(ctypes.c_char.from_buffer(a))
 
 
 @intrinsic
@@ -76,19 +71,19 @@ def _pointer(typingctx, address, like):
 
 
 @jit
-def _piece(addresses, column, sizes, piece, like):
+def _piece(objects, column, sizes, piece, like):
     """The numbers of one array that are one piece."""
     i, start = piece
-    at = addresses[column, i] + start * like.itemsize
-    return carray(_pointer(at, like), (min(PIECE, sizes[i] - start),))
+    address = carray(_pointer(objects[column, i] + HEAD, sizes), (1,))[0]
+    return carray(_pointer(address + start * like.itemsize, like), (min(PIECE, sizes[i] - start),))
 
 
 @jit(parallel=True)
-def _adam(addresses, sizes, pieces, numbers):
+def _adam(objects, sizes, pieces, numbers):
     for k in prange(len(pieces)):
         piece = pieces[k, 0], pieces[k, 1]
-        p, g = _piece(addresses, 0, sizes, piece, numbers), _piece(addresses, 1, sizes, piece, numbers)
-        m, v = _piece(addresses, 2, sizes, piece, numbers), _piece(addresses, 3, sizes, piece, numbers)
+        p, g = _piece(objects, 0, sizes, piece, numbers), _piece(objects, 1, sizes, piece, numbers)
+        m, v = _piece(objects, 2, sizes, piece, numbers), _piece(objects, 3, sizes, piece, numbers)
         _adam_piece(p, g, m, v, numbers[piece[0]])
 
 
@@ -108,10 +103,10 @@ def _adam_piece(p, g, m, v, numbers):
 
 
 @jit(parallel=True)
-def _descend(addresses, sizes, pieces, numbers):
+def _descend(objects, sizes, pieces, numbers):
     for k in prange(len(pieces)):
         piece = pieces[k, 0], pieces[k, 1]
-        p, g = _piece(addresses, 0, sizes, piece, numbers), _piece(addresses, 1, sizes, piece, numbers)
+        p, g = _piece(objects, 0, sizes, piece, numbers), _piece(objects, 1, sizes, piece, numbers)
         rate, decay, sign = numbers[piece[0], 0], numbers[piece[0], 1], numbers[piece[0], 2]
         for i in range(len(p)):
             d = sign * g[i]
@@ -121,12 +116,12 @@ def _descend(addresses, sizes, pieces, numbers):
 
 
 @jit(parallel=True)
-def _roll(addresses, sizes, pieces, numbers):
+def _roll(objects, sizes, pieces, numbers):
     """With momentum: b is the velocity."""
     for k in prange(len(pieces)):
         piece = pieces[k, 0], pieces[k, 1]
-        p, g = _piece(addresses, 0, sizes, piece, numbers), _piece(addresses, 1, sizes, piece, numbers)
-        _roll_piece(p, g, _piece(addresses, 2, sizes, piece, numbers), numbers[piece[0]])
+        p, g = _piece(objects, 0, sizes, piece, numbers), _piece(objects, 1, sizes, piece, numbers)
+        _roll_piece(p, g, _piece(objects, 2, sizes, piece, numbers), numbers[piece[0]])
 
 
 @jit
