@@ -1,10 +1,14 @@
 """Jitted functions that stand apart: compiled once, called by name, loaded before the kept callers that name them."""
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tinydl.kernels.cpu import jit
 
 MODULE = """
 import numpy as np
@@ -82,3 +86,16 @@ def test_kept_callers_find_what_they_call(run, tmp_path):
         file.unlink()
     assert run() > 0
     assert run() == 0
+
+
+@pytest.mark.parametrize("file", sorted(Path(jit.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+def test_a_kept_kernel_depends_on_all_that_its_file_imports(file):
+    """The quick look for imports, by which stale kernels are known, against Python's own parser."""
+    top, expected = file.parents[1], set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            expected |= {folder.with_suffix(".py"), *(folder / f"{a.name}.py" for a in node.names)}
+    source, found = jit.source_and_imports(file)
+    assert source == file.read_bytes()
+    assert {f for f in expected if f.exists() and top in f.parents} <= set(found)

@@ -6,10 +6,10 @@ named here by hashes of all that: a changed source or machine can never run stal
 Environment: TINYDL_CACHE (folder; default ~/.cache/tinydl), TINYDL_NUM_THREADS, TINYDL_QUIET=1.
 """
 
-import ast
 import functools
 import hashlib
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -132,21 +132,30 @@ def fingerprint() -> str:
 @functools.cache
 def _sources_of(module: str) -> str:
     """The name of a module's folder: its own, and a hash of its source and of all that it imports from here."""
-    top = Path(__file__).parents[1]
     seen, todo = {}, [Path(sys.modules[module].__file__)]
     while todo:
         file = todo.pop()
-        if file in seen or not file.exists() or top not in file.parents:
-            continue
-        seen[file] = source = file.read_bytes()
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                todo += [folder.with_suffix(".py"), *(folder / f"{a.name}.py" for a in node.names)]
+        if file not in seen:
+            seen[file], needed = source_and_imports(file)
+            todo += needed
     digest = hashlib.sha256()
     for file in sorted(seen):
         digest.update(seen[file])
     return f"{module.rpartition('.')[2]}-{digest.hexdigest()[:16]}"
+
+
+_IMPORT = re.compile(rb"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+
+
+@functools.cache
+def source_and_imports(file: Path) -> tuple[bytes, list[Path]]:
+    """A file's text, and the files among these kernels that it imports.  (`ast` would take a second for all.)"""
+    source, top, found = file.read_bytes(), Path(__file__).parents[1], []
+    for dots, module, names in _IMPORT.findall(source):
+        folder = file.parents[len(dots) - 1].joinpath(*module.decode().split("."))
+        found += [folder.with_suffix(".py")]
+        found += [folder / f"{name.decode()}.py" for name in re.findall(rb"\w+", names)]
+    return source, [f for f in found if top in f.parents and f.exists()]
 
 
 # --- functions that stand apart

@@ -184,7 +184,7 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
 def _places(x, rows, columns, left, width):
     """Where the pixels of rows of an image go to in a band: lines of memory are cut into vectors, not into rows."""
     VL = lanes(x)
-    places = np.zeros(rows * columns + VL, np.int64)
+    places = np.empty(rows * columns + VL, np.int64)
     for p in range(rows * columns):
         places[p] = (p // columns * width + left + p % columns) * VL
     return places

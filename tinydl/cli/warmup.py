@@ -80,6 +80,8 @@ def calls() -> dict[str, Call]:
         conv.conv_transpose2d(x, w).sum().backward()
         x, w = ones(2, 64, 16, 16, dtype=dtype), ones(64, 64, 3, 3, dtype=dtype)
         conv.conv2d(x, w).sum().backward()  # in tiles
+        halve = ones(64, 64, 4, 4, dtype=dtype)
+        conv.conv2d(x, halve, stride=2, padding=1).sum().backward()  # in tiles of phases
         conv.conv2d(x, w[:, :1], groups=64).sum().backward()  # depthwise
 
     def multiply(dtype):
