@@ -39,9 +39,10 @@ class Memory(np.ndarray):
 
 
 class Pool:
-    """Memory in classes of size.  It keeps at most SPARE times what was in use when most was in use, lately."""
+    """Memory in classes of size.  It keeps at most SPARE times what was in use when most was in use, lately, and LITTLE
+    in any case: a small network's arrays have many sizes, few of them in use at a time."""
 
-    SPARE, FORGET = 1.25, 0.98
+    SPARE, FORGET, LITTLE = 1.25, 0.98, 64 << 20
 
     def __init__(self):
         self.classes: dict[int, list[Memory]] = {}
@@ -72,8 +73,9 @@ class Pool:
     def _make_room(self, size):
         idle = self._idle()
         self.peak = max(self.peak * self.FORGET, self.total + size - sum(n for _, n in idle))
-        if self.total + size > self.SPARE * self.peak:
-            self._drop(sorted(idle), self.total + size - self.SPARE * self.peak)
+        excess = self.total + size - max(self.SPARE * self.peak, self.LITTLE)
+        if excess > 0:
+            self._drop(sorted(idle), excess)
 
     def _drop(self, idle, excess):
         for used, n in idle:
