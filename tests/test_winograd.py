@@ -100,8 +100,11 @@ def test_larger_layers_equal_the_body(N, C, O, image):
     compare(plane(image, image), N, C, O)
 
 
-def test_the_error_is_bounded_by_a_few_times_that_of_direct_convolution():
-    w = plane(16, 16)
+BOTH = pytest.mark.parametrize("w", [plane(10, 10), halved(6, 6)], ids=["stride 1", "stride 2"])
+
+
+@pytest.mark.parametrize("w", [plane(16, 16), halved(8, 8)], ids=["stride 1", "stride 2"])
+def test_the_error_is_bounded_by_a_few_times_that_of_direct_convolution(w):
     for name, args in operands(w, 4, 256, 256).items():
         exact = OPS[name].op.body(CPU.xp, *(a.astype("float64") for a in args), window=w)
         fast = getattr(winograd, name)(*args, window=w)
@@ -122,7 +125,7 @@ def test_bits_do_not_depend_on_threads():
             jit.set_num_threads(n)
             results.append([
                 getattr(winograd, name)(*args, window=w)
-                for w, N, C, O in ((plane(9, 14), 7, 66, 33), (plane(4, 4), 5, 20, 130))
+                for w, N, C, O in ((plane(9, 14), 7, 66, 33), (plane(4, 4), 5, 20, 130), (halved(5, 7), 6, 35, 70))
                 for name, args in operands(w, N, C, O).items()
             ])  # fmt: skip
     finally:
@@ -132,9 +135,9 @@ def test_bits_do_not_depend_on_threads():
             np.testing.assert_array_equal(a, b)
 
 
+@BOTH
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinity_stay_where_a_direct_convolution_puts_them(value):
-    w = plane(10, 10)
+def test_nan_and_infinity_stay_where_a_direct_convolution_puts_them(value, w):
     for name, args in operands(w, 3, 16, 20).items():
         args[0][1, 2, 3, 4] = value
         assert getattr(winograd, name)(*args, window=w) is NotImplemented
@@ -151,14 +154,17 @@ def test_declines_what_it_is_not_for():
         (plane(8, 8, padding=3), 2, 16, 16, "float32"),
         (window((9, 9), (3, 3), stride=2), 2, 16, 16, "float32"),
         (window((9, 9), (3, 3), dilation=2), 2, 16, 16, "float32"),
+        (window((9, 9), (4, 4), stride=2, padding=1), 2, 16, 16, "float32"),
+        (window((8, 8), (4, 4), stride=2), 2, 16, 16, "float32"),
+        (window((8, 8), (4, 4), padding=1), 2, 16, 16, "float32"), (halved(4, 4), 2, 15, 16, "float32"),
     ]  # fmt: skip
     for w, N, C, O, dtype in declined:
         for name, args in operands(w, N, C, O, dtype).items():
             assert getattr(winograd, name)(*args, window=w) is NotImplemented
 
 
-def test_operands_may_be_strided_and_stay_as_they_are():
-    w = plane(7, 7)
+@BOTH
+def test_operands_may_be_strided_and_stay_as_they_are(w):
     for name, args in operands(w, 3, 18, 21).items():
         want = getattr(winograd, name)(*args, window=w)
         others = [np.asfortranarray(a) for a in args]
