@@ -17,7 +17,8 @@ def resample(x, index, weight, dim):
     K, m = index.shape
     y = empty((*x.shape[:dim], m, *x.shape[dim + 1 :]), x.dtype)
     starts = np.arange(0, K * m + 1, K)
-    _combine(_three(x, dim), starts, *_entries(index.T, _weights(weight, index, x).T), _three(y, dim))
+    entries = _entries(index.T, _weights(weight, index, x).T)
+    _combine(_three(x, dim), starts, *entries, _twins(index, weight), _three(y, dim))
     return y
 
 
@@ -30,7 +31,8 @@ def resample_adjoint(g, index, weight, dim, size):
     order = np.argsort(flat, kind="stable")
     starts = np.searchsorted(flat[order], np.arange(size + 1))
     entries = _entries(order % index.shape[1], _weights(weight, index, g).reshape(-1)[order])
-    _combine(_three(g, dim), starts, *entries, _three(x, dim))
+    twins = -_twins(index, weight) if 2 * size == index.shape[1] else 0
+    _combine(_three(g, dim), starts, *entries, twins, _three(x, dim))
     return x
 
 
@@ -42,6 +44,12 @@ def _weights(weight, index, x):
     return np.ones(index.shape, x.dtype) if weight is None else weight
 
 
+def _twins(index, weight):
+    """Whether each number is taken twice, as by doubling without interpolation."""
+    K, m = index.shape
+    return int(weight is None and K == 1 and m % 2 == 0 and np.array_equal(index[0], np.arange(m) // 2))
+
+
 def _entries(places, weights):
     return np.ascontiguousarray(places).reshape(-1), np.ascontiguousarray(weights).reshape(-1)
 
@@ -51,19 +59,31 @@ def _three(x, dim):
 
 
 @jit(parallel=True)
-def _combine(x, starts, places, weights, y):
-    """y[a, o] = sum over the entries e of o, from starts[o] to starts[o + 1], of weights[e] * x[a, places[e]]."""
+def _combine(x, starts, places, weights, twins, y):
+    """y[a, o] = sum over the entries e of o, from starts[o] to starts[o + 1], of weights[e] * x[a, places[e]].
+
+    twins: 1 where neighbours are two copies of one number, -1 where they are added to be one, else 0.
+    """
     for a in prange(len(x)):
         if x.shape[2] == 1:
-            _numbers(a, x, starts, places, weights, y)
+            _numbers(a, x, starts, places, weights, twins, y)
         else:
             _rows(a, x, starts, places, weights, y)
 
 
 @jit
-def _numbers(a, x, starts, places, weights, y):
+def _numbers(a, x, starts, places, weights, twins, y):
     m = y.shape[1]
     source, to = carray(address(x, a * x.shape[1]), x.shape[1]), carray(address(y, a * m), m)
+    if twins > 0:
+        for i in range(m // 2):
+            to[2 * i] = source[i]
+            to[2 * i + 1] = source[i]
+        return
+    if twins < 0:
+        for o in range(m):
+            to[o] = source[2 * o] + source[2 * o + 1]
+        return
     most = 0
     for o in range(m):
         most = max(most, starts[o + 1] - starts[o])

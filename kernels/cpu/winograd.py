@@ -1,11 +1,11 @@
-"""Convolutions by Winograd's algorithm (transforms.py): 3 x 3 of stride 1 with a quarter of the multiplications, by
-F(4 x 4, 3 x 3), and 4 x 4 of stride 2, as DCGAN's, with two fifths, by F(4 x 4, 2 x 2).
+"""Convolutions by Winograd's algorithm: 3 x 3 of stride 1 with a quarter of the multiplications, by F(4 x 4, 3 x 3),
+and 4 x 4 of stride 2, as DCGAN's, with two fifths, by F(4 x 4, 2 x 2).
 
 A window of stride 2 falls into phases: the pixels of even and of odd rows and columns meet 2 x 2 taps each, with
 stride 1. Phases are more channels of what is read, or of what is written.
 
-A job takes rows of tiles, as many as fit the second-level cache, through all steps, with channels as lanes; P is the
-number of points, 6 or 5, S the stride:
+A job takes rows of tiles, as many as fit the second-level cache, through all steps (winograd_steps.py, transforms.py),
+with channels as lanes; P is the number of points, 6 or 5, S the stride:
 
     pixels      x (N, C, H, W)     -> band[P * S, columns, VL], the rows under a row of tiles, transposed
     spread      band               -> V[P * P, tiles, phases * C]
@@ -22,22 +22,19 @@ from math import prod
 
 import numpy as np
 from numba import prange
-from numba.extending import register_jitable
 
 from .arrays import empty, plain
 from .jit import get_num_threads, jit
 from .microkernel import NV, STRIP_BYTES, VECTOR_BYTES, address, lanes, strip
-from .transforms import (
-    FIVE,
-    ROWS,
-    SIX,
-    evaluate_outputs,
-    evaluate_taps,
-    product_tile,
-    spread_pixels,
-    transpose,
-    weigh_outputs,
-    weigh_taps,
+from .transforms import FIVE, ROWS, SIX, product_tile
+from .winograd_steps import (
+    finish_tiles,
+    finish_weights,
+    sizes_of,
+    sum_products,
+    transform_tiles,
+    weights_of,
+    whole,
 )
 
 TILES = 32  # tiles in a block, at least, so that reading the weights costs little beside multiplying
@@ -52,7 +49,7 @@ def conv(x, w, b, window):
     points = _points(x, w, window, *w.shape[:2])
     if not points:
         return NotImplemented
-    (O, C), (_, T, S) = w.shape[:2], _sizes(points)
+    (O, C), (_, T, S) = w.shape[:2], sizes_of(points)
     steps = C * (S * T) ** 2, (S * T) ** 2, False
     return _tiled(points, plain(x), plain(w), steps, b, O, S, 1, window.padding, window.out)
 
@@ -62,7 +59,7 @@ def conv_transpose(u, w, b, window):
     points = _points(u, w, window, *w.shape[:2])
     if not points:
         return NotImplemented
-    C, (_, T, S) = w.shape[1], _sizes(points)
+    C, (_, T, S) = w.shape[1], sizes_of(points)
     steps = (S * T) ** 2, C * (S * T) ** 2, True
     padding = tuple(2 - p if S == 1 else p for p in window.padding)
     y = _tiled(points, plain(u), plain(w), steps, b, C, 1, S, padding, [n // S for n in window.image])
@@ -79,11 +76,11 @@ def conv_weight(x, u, window):
     if not points:
         return NotImplemented
     x, u = plain(x), plain(u)
-    (N, C), O, (P, T, S) = x.shape[:2], u.shape[1], _sizes(points)
+    (N, C), O, (P, T, S) = x.shape[:2], u.shape[1], sizes_of(points)
     rows, columns = (-(-n // 4) for n in window.out)
     most = CHANNELS // S**2
     ranges = -(-C // most)
-    width = _whole(-(-C // ranges), ROWS if S == 1 else VECTOR_BYTES // x.itemsize)
+    width = whole(-(-C // ranges), ROWS if S == 1 else VECTOR_BYTES // x.itemsize)
     pieces = max(1, min(4 // ranges, N * rows))
     block = max(1, min(TILES // columns, -(-N * rows // pieces)))
     tiles, workers = block * columns, min(get_num_threads(), ranges * pieces)
@@ -102,8 +99,8 @@ def _points(x, other, window, *channels):
     """The points, where the method is for these operands, of enough channels and pixels; else None."""
     if not served(window, x, other) or min(channels) < 16:
         return None
-    whole = prod(_whole(n, 4) for n in window.out) <= 2.5 * prod(window.out)
-    return POINTS[window.size] if whole else None
+    fits = prod(whole(n, 4) for n in window.out) <= 2.5 * prod(window.out)
+    return POINTS[window.size] if fits else None
 
 
 def served(window, *arrays):
@@ -120,22 +117,10 @@ def served(window, *arrays):
     return regular and all(a.dtype == np.float32 and a.size for a in arrays)
 
 
-@register_jitable
-def _sizes(points):
-    """Points in one dimension, taps of a phase, stride."""
-    return len(points) + 1, len(points) - 2, 6 - len(points)
-
-
-@register_jitable
-def _whole(n, step):
-    """The multiple of `step` that holds n."""
-    return (n + step - 1) // step * step
-
-
 def _row(x, channels):
     """Numbers in a row of channels: whole strips, and a vector more, lest rows fall into the same cache sets."""
     strip = STRIP_BYTES // x.itemsize
-    return _whole(channels, strip) + strip // NV
+    return whole(channels, strip) + strip // NV
 
 
 def _band(columns, P, stride, lanes):
@@ -150,7 +135,7 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     """
     (N, C), (rows, columns), P = x.shape[:2], (-(-n // 4) for n in out), len(points) + 1
     NR, threads = STRIP_BYTES // x.itemsize, get_num_threads()
-    pitch = C if stride == 1 else _whole(C, NR // NV)  # channels of a phase
+    pitch = C if stride == 1 else whole(C, NR // NV)  # channels of a phase
     strips, depth = -(-O // NR), stride * stride * pitch
     row = _row(x, depth)
     bias = np.zeros(strips * NR, x.dtype)
@@ -161,7 +146,7 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     blocks = -(-N * rows // block)
     shares = min(strips, -(-threads // blocks))  # of the outputs, where there are fewer blocks than threads
     workers = min(threads, blocks * shares)
-    tiles = _whole(block * columns, ROWS)
+    tiles = whole(block * columns, ROWS)
     kept = blocks > 2  # the weights of all outputs, transformed once; else each job transforms its own
     U = empty((strips * phases**2 if kept else workers, P * P * depth * NR), x.dtype)
     V, M = (empty((workers, P * P * tiles * n), x.dtype) for n in (row, NR))
@@ -177,130 +162,6 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     return y.reshape(N, O, *out) if phases == 1 else y
 
 
-# --- the steps of a job: loops over vectors of channels
-
-
-@register_jitable
-def _places(x, rows, columns, left, width):
-    """Where the pixels of rows of an image go to in a band: lines of memory are cut into vectors, not into rows."""
-    VL = lanes(x)
-    places = np.empty(rows * columns + VL, np.int64)
-    for p in range(rows * columns):
-        places[p] = (p // columns * width + left + p % columns) * VL
-    return places
-
-
-@jit(apart=True)
-def _fill_band(x, n, c, top, left, rows, width, places, band):
-    """band[rows, width, VL]: VL channels of image n, channel c.., from pixel (top, -left) on; 0 outside."""
-    (_, C, H, W), VL = x.shape, lanes(x)
-    first, last = max(top, 0), min(top + rows, H)
-    for i in range(rows):
-        at = i * width
-        inside = first <= top + i < last
-        for k in range(at * VL, (at + left if inside else at + width) * VL):
-            band[k] = 0
-        for k in range((at + left + W) * VL, (at + width) * VL):
-            band[k] = 0
-    to = address(band, (first - top) * width * VL)
-    for p in range(0, (last - first) * W, VL):
-        source, pixels = address(x, ((n * C + c) * H + first) * W + p), min(VL, (last - first) * W - p)
-        transpose(source, H * W, min(VL, C - c), pixels, to, address(places, p), pixels, VL)
-
-
-@jit(apart=True)
-def _transform_tiles(points, x, begin, end, ph, pw, stride, size, tile_rows, columns, c, channels, pitch, band, V, row):
-    """V[P * P, tiles, phases * pitch]: the tiles of rows begin..end, of channels c.. of x: a pixel for each point, of
-    each phase, and spread, or `size` = 4 and evaluated."""
-    P, T, _ = _sizes(points)
-    VL, width, step = lanes(x), stride * (4 * columns + T - 1), (end - begin) * columns * row
-    places = _places(x, stride * size, x.shape[3], pw, width)
-    for r in range(begin, end):
-        n, top = r // tile_rows, r % tile_rows * 4 * stride
-        for k in range(0, channels, VL):
-            _fill_band(x, n, c + k, top - ph, pw, stride * size, width, places, band)
-            for t in range(columns):
-                to = ((r - begin) * columns + t) * row + k
-                for phase in range(stride * stride):
-                    pixel = phase // stride * width + phase % stride + 4 * stride * t
-                    source, to_phase = address(band, pixel * VL), address(V, to + phase * pitch)
-                    if size == 4:
-                        evaluate_outputs(points, source, width * VL, VL, to_phase, P * step, step)
-                    else:
-                        spread_pixels(points, source, stride * width * VL, stride * VL, to_phase, P * step, step)
-
-
-@jit(apart=True)
-def _weights_of(points, w, o_step, c_step, mirrored, C, pitch, O, o, stride, phase, scratch, U):
-    """U[P * P, phases * pitch, NR]: the weights of outputs o.., evaluated, of all phases of x or of one of y."""
-    (P, T, S), VL, NR = _sizes(points), lanes(w), strip(w)
-    side, sign, flat, depth = S * T, -1 if mirrored else 1, w.reshape(-1), stride * stride * pitch
-    for c in range(pitch):
-        for j in range(0, NR, VL):
-            rows, at = min(VL, O - o - j) if c < C else 0, (o + j) * o_step + c * c_step
-            for t in range(0, side * side, VL):
-                to, taps = address(scratch, t * VL), min(VL, side * side - t)
-                transpose(address(flat, at + t), o_step, rows, taps, to, VL, VL, VL)
-            for p in range(phase, phase + stride * stride):
-                first = p // S * side + p % S
-                source = address(scratch, (side * side - 1 - first if mirrored else first) * VL)
-                to = address(U, ((p - phase) * pitch + c) * NR + j)
-                evaluate_taps(points, source, sign * S * side * VL, sign * S * VL, to, P * depth * NR, depth * NR)
-
-
-@jit(apart=True)
-def _finish_tiles(points, M, begin, end, tile_rows, columns, o, bias, bad, band, y, phase):
-    """The outputs o.. of tiles begin..end, in a phase of y, from their products M[P * P, tiles, NR]."""
-    (_, O, phases, H, W), VL, NR, P = y.shape, lanes(y), strip(y), len(points) + 1
-    step, width = len(M) // (P * P), 4 * columns
-    places = _places(y, 4, W, 0, width)
-    for r in range(begin, end):
-        n, top = r // tile_rows, r % tile_rows * 4
-        total = min(4, H - top) * W
-        for j in range(0, min(NR, O - o), VL):
-            for t in range(columns):
-                source, to = address(M, ((r - begin) * columns + t) * NR + j), address(band, 4 * t * VL)
-                add, flags = address(bias, o + j), address(bad, 0)
-                weigh_outputs(points, source, P * step, step, to, width * VL, VL, add, flags)
-            first = (((n * O + o + j) * phases + phase) * H + top) * W
-            for p in range(0, total, VL):
-                pixels, to = min(VL, total - p), address(y, first + p)
-                source, plane = address(band, 0), phases * H * W
-                transpose(source, address(places, p), pixels, VL, to, plane, min(VL, O - o - j), pixels)
-
-
-@jit(apart=True)
-def _sum_products(points, V, a, U, b, tiles, channels, O, add, width, M):
-    """M[P * P, phases * width, b]: sums over tiles of V times U."""
-    (P, _, S), NR = _sizes(points), strip(V)
-    for i in range(P * P):
-        for phase in range(S * S):
-            for c in range(phase * width, phase * width + channels, ROWS):
-                for o in range(0, O, NR):
-                    left, right = address(V, i * tiles * a + c), address(U, i * tiles * b + o)
-                    to = address(M, (i * S * S * width + c) * b + o)
-                    product_tile(tiles, left, 1, a, right, b, to, b, add)
-
-
-@jit(apart=True)
-def _finish_weights(points, M, b, width, first, channels, w, bad):
-    """The weights' gradient w (O, C, side, side) of channels first.., from the sums M."""
-    (O, C, side, _), VL, (P, _, S) = w.shape, lanes(w), _sizes(points)
-    zero, tile, step = np.zeros(VL, w.dtype), np.empty(16 * VL, w.dtype), S * S * width * b
-    for c in range(channels):
-        for o in range(0, O, VL):
-            for phase in range(S * S):
-                source, to = (
-                    address(M, (phase * width + c) * b + o),
-                    address(tile, (phase // S * side + phase % S) * VL),
-                )
-                add, flags = address(zero, 0), address(bad, 0)
-                weigh_taps(points, source, P * step, step, to, S * side * VL, S * VL, add, flags)
-            for t in range(0, side * side, VL):
-                taps, to = min(VL, side * side - t), address(w, (o * C + first + c) * side * side + t)
-                transpose(address(tile, t * VL), VL, taps, VL, to, C * side * side, min(VL, O - o), taps)
-
-
 # --- jobs: shared out to workers, each with scratch of its own
 
 
@@ -309,7 +170,7 @@ def _weights(points, w, o_step, c_step, mirrored, C, pitch, O, stride, U):
     strips = (O + strip(w) - 1) // strip(w)
     for s in prange(len(U)):
         scratch, o, phase = np.empty(16 * lanes(w) * 2, w.dtype), s % strips * strip(w), s // strips
-        _weights_of(points, w, o_step, c_step, mirrored, C, pitch, O, o, stride, phase, scratch, U[s])
+        weights_of(points, w, o_step, c_step, mirrored, C, pitch, O, o, stride, phase, scratch, U[s])
 
 
 @jit(parallel=True)
@@ -338,12 +199,12 @@ def _convolve_jobs(
         tiles = (end - begin) * columns
         for phase in range(phases):
             top, left = ph - phase // side, pw - phase % side
-            _transform_tiles(
+            transform_tiles(
                 points, x, begin, end, top, left, stride, P, tile_rows, columns, 0, C, pitch, band, V, row
             )  # fmt: skip
             for s in range(strips * share // shares, strips * (share + 1) // shares):
                 if not kept:
-                    _weights_of(
+                    weights_of(
                         points, w, o_step, c_step, mirrored, C, pitch, O, s * NR, stride, phase, M, U[worker]
                     )  # fmt: skip
                 u = U[phase * strips + s if kept else worker]
@@ -351,7 +212,7 @@ def _convolve_jobs(
                     for t in range(0, tiles, ROWS):
                         a, b = address(V, (i * tiles + t) * row), address(u, i * depth * NR)
                         product_tile(depth, a, row, 1, b, NR, address(M, i * step + t * NR), NR, False)
-                _finish_tiles(points, M, begin, end, tile_rows, columns, s * NR, bias, bad, other, y, phase)
+                finish_tiles(points, M, begin, end, tile_rows, columns, s * NR, bias, bad, other, y, phase)
 
 
 @jit(parallel=True)
@@ -379,7 +240,7 @@ def _weight(points, x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad)
 @jit(apart=True)
 def _weight_jobs(points, x, u, ph, pw, parts, width, block, V, a, U, b, M, band, bad, worker, workers):
     """Channels in ranges of `width`, tiles in pieces, whose sums are kept apart: the same at any number of workers."""
-    (N, O, H, W), (pieces, _, C, _, _), (P, _, S) = u.shape, parts.shape, _sizes(points)
+    (N, O, H, W), (pieces, _, C, _, _), (P, _, S) = u.shape, parts.shape, sizes_of(points)
     tile_rows, columns = (H + 3) // 4, (W + 3) // 4
     ranges, total, other = (C + width - 1) // width, N * tile_rows, band[len(band) // 2 :]
     for job in range(worker, ranges * pieces, workers):
@@ -388,8 +249,8 @@ def _weight_jobs(points, x, u, ph, pw, parts, width, block, V, a, U, b, M, band,
         low, high = total * piece // pieces, total * (piece + 1) // pieces
         for begin in range(low, high, block):
             end = min(begin + block, high)
-            _transform_tiles(points, x, begin, end, ph, pw, S, P, tile_rows, columns, c, channels, width, band, V, a)
-            _transform_tiles(points, u, begin, end, 0, 0, 1, 4, tile_rows, columns, 0, O, O, other, U, b)
+            transform_tiles(points, x, begin, end, ph, pw, S, P, tile_rows, columns, c, channels, width, band, V, a)
+            transform_tiles(points, u, begin, end, 0, 0, 1, 4, tile_rows, columns, 0, O, O, other, U, b)
             tiles = (end - begin) * columns
-            _sum_products(points, V, a, U, b, tiles, channels, O, begin > low, width, M)
-        _finish_weights(points, M, b, width, c, channels, parts[piece], bad)
+            sum_products(points, V, a, U, b, tiles, channels, O, begin > low, width, M)
+        finish_weights(points, M, b, width, c, channels, parts[piece], bad)
