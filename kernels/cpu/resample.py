@@ -71,7 +71,7 @@ def _combine(x, starts, places, weights, twins, y):
             _rows(a, x, starts, places, weights, y)
 
 
-@jit
+@jit(apart=True)
 def _numbers(a, x, starts, places, weights, twins, y):
     m = y.shape[1]
     source, to = carray(address(x, a * x.shape[1]), x.shape[1]), carray(address(y, a * m), m)
@@ -100,7 +100,7 @@ def _numbers(a, x, starts, places, weights, twins, y):
         to[o] = found
 
 
-@jit
+@jit(apart=True)
 def _rows(a, x, starts, places, weights, y):
     B = x.shape[2]
     for o in range(y.shape[1]):
