@@ -10,6 +10,9 @@ import pytest
 
 from tinydl.kernels.cpu import jit
 
+KERNELS = Path(jit.__file__).parents[1]
+FILES = sorted(KERNELS.rglob("*.py"))
+
 MODULE = """
 import numpy as np
 from numba import prange
@@ -88,14 +91,19 @@ def test_kept_callers_find_what_they_call(run, tmp_path):
     assert run() == 0
 
 
-@pytest.mark.parametrize("file", sorted(Path(jit.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(KERNELS)) for file in FILES])
 def test_a_kept_kernel_depends_on_all_that_its_file_imports(file):
     """The quick look for imports, by which stale kernels are known, against Python's own parser."""
-    top, expected = file.parents[1], set()
+    expected = set()
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             expected |= {folder.with_suffix(".py"), *(folder / f"{a.name}.py" for a in node.names)}
     source, found = jit.source_and_imports(file)
     assert source == file.read_bytes()
-    assert {f for f in expected if f.exists() and top in f.parents} <= set(found)
+    assert {f for f in expected if f.exists() and KERNELS in f.parents} <= set(found)
+
+
+def test_imports_over_several_lines_are_seen():
+    (found,) = jit._IMPORT.findall(b"from .. import (\n    one,\n    two,\n)\n")
+    assert found[0] == b".." and b"one" in found[2] and b"two" in found[2]

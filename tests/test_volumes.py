@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tinydl
@@ -38,8 +38,7 @@ def body(name, args, w):
 )  # fmt: skip
 def test_equals_the_body_on_any_depth(depth, plane, size, padding, dilation, N, C, O):
     w = volume(depth, plane, size, padding, dilation)
-    if w.out[0] < 1:
-        return
+    assume(w.out[0] > 0)
     for name, args in operands(w, N, C, O).items():
         got, want = getattr(volumes, name)(*args, window=w), body(name, args, w)
         assert got is not NotImplemented and got.dtype == np.float32 and got.flags.c_contiguous

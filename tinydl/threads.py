@@ -26,8 +26,9 @@ def get_num_threads() -> int:
 
 
 def set_winograd(on: bool) -> None:
-    """Whether convolutions, 3 x 3 of stride 1 and 4 x 4 of stride 2, may multiply less (Winograd; Lavin and Gray 2016),
-    at a few times the rounding error.  Default: yes, unless the environment has TINYDL_WINOGRAD=0.
+    """Whether convolutions, 3 x 3 of stride 1 and 4 x 4 of stride 2, of slices of volumes also, may multiply less
+    (Winograd; Lavin and Gray 2016), at a few times the rounding error.
+    Default: yes, unless the environment has TINYDL_WINOGRAD=0.
 
     on: TypeError unless a bool.
     """

@@ -62,7 +62,7 @@ def conv_transpose(u, w, b, window):
     C, (_, T, S) = w.shape[1], sizes_of(points)
     steps = (S * T) ** 2, C * (S * T) ** 2, True
     padding = tuple(2 - p if S == 1 else p for p in window.padding)
-    y = _tiled(points, plain(u), plain(w), steps, b, C, 1, S, padding, [n // S for n in window.image])
+    y = _tiled(points, plain(u), plain(w), steps, b, C, 1, S * S, padding, [n // S for n in window.image])
     if y is NotImplemented or S == 1:
         return y
     x = empty((len(u), C, *window.image), u.dtype)
@@ -131,7 +131,7 @@ def _band(columns, P, stride, lanes):
 def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     """x (N, C, H, W), w[o, c] at o * steps[0] + c * steps[1] (mirrored where steps[2]) -> (N, O, *out).
 
-    stride: of the windows in x; phases: of y along each dimension, in (N, O, phases * phases, *out) where there are.
+    stride: of the windows in x; phases: of y, which is (N, O, phases, *out) where there are several.
     """
     (N, C), (rows, columns), P = x.shape[:2], (-(-n // 4) for n in out), len(points) + 1
     NR, threads = STRIP_BYTES // x.itemsize, get_num_threads()
@@ -148,10 +148,10 @@ def _tiled(points, x, w, steps, b, O, stride, phases, padding, out):
     workers = min(threads, blocks * shares)
     tiles = whole(block * columns, ROWS)
     kept = blocks > 2  # the weights of all outputs, transformed once; else each job transforms its own
-    U = empty((strips * phases**2 if kept else workers, P * P * depth * NR), x.dtype)
+    U = empty((strips * phases if kept else workers, P * P * depth * NR), x.dtype)
     V, M = (empty((workers, P * P * tiles * n), x.dtype) for n in (row, NR))
     band = np.zeros((workers, 2 * _band(columns, P, stride, NR // NV)), x.dtype)
-    y = empty((N, O, phases**2, *out), x.dtype)
+    y = empty((N, O, phases, *out), x.dtype)
     bad = np.zeros((workers, VECTOR_BYTES // x.itemsize), x.dtype)
     if kept:
         _weights(points, w, *steps, C, pitch, O, stride, U)
