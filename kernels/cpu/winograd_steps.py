@@ -30,9 +30,9 @@ def whole(n, step):
 
 
 @register_jitable
-def _places(x, rows, columns, left, width):
+def _places(band, rows, columns, left, width):
     """Where the pixels of rows of an image go to in a band: lines of memory are cut into vectors, not into rows."""
-    VL = lanes(x)
+    VL = lanes(band)
     places = np.empty(rows * columns + VL, np.int64)
     for p in range(rows * columns):
         places[p] = (p // columns * width + left + p % columns) * VL
@@ -63,7 +63,7 @@ def transform_tiles(points, x, begin, end, ph, pw, stride, size, tile_rows, colu
     each phase, and spread, or `size` = 4 and evaluated."""
     P, T, _ = sizes_of(points)
     VL, width, step = lanes(x), stride * (4 * columns + T - 1), (end - begin) * columns * row
-    places = _places(x, stride * size, x.shape[3], pw, width)
+    places = _places(band, stride * size, x.shape[3], pw, width)
     for r in range(begin, end):
         n, top = r // tile_rows, r % tile_rows * 4 * stride
         for k in range(0, channels, VL):
@@ -102,7 +102,7 @@ def finish_tiles(points, M, begin, end, tile_rows, columns, o, bias, bad, band, 
     """The outputs o.. of tiles begin..end, in a phase of y, from their products M[P * P, tiles, NR]."""
     (_, O, phases, H, W), VL, NR, P = y.shape, lanes(y), strip(y), len(points) + 1
     step, width = len(M) // (P * P), 4 * columns
-    places = _places(y, 4, W, 0, width)
+    places = _places(band, 4, W, 0, width)
     for r in range(begin, end):
         n, top = r // tile_rows, r % tile_rows * 4
         total = min(4, H - top) * W
