@@ -2,7 +2,7 @@
 
 Numba takes most of a second for every loop with threads, and compiles what it calls three times over. So there is one
 such loop for all, which calls a job's function by its address; the operands travel in two tables, of whole numbers
-(for an array where it lies, and its shape) and of floats.
+(for an array the object itself, and its shape) and of floats.
 """
 
 import functools
@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, from_dtype, prange, types
+from numba import carray, prange, types
 from numba.extending import intrinsic
 
 from .jit import jit
 from .microkernel import address
+from .objects import place, pointer
 
 NO_FLOATS = np.empty(0)
 ENTRY = """
@@ -36,7 +37,7 @@ def jobs(function: Callable) -> Callable:
         for a in operands:
             if a.__class__ is np.ndarray:
                 kinds.append((a.dtype.char, a.ndim))
-                table.append(a.__array_interface__["data"][0])
+                table.append(id(a))
                 table += a.shape
             elif a.__class__ is float:
                 kinds.append(float)
@@ -64,7 +65,8 @@ _alive = []  # what an address was taken of
 
 def _compiled(function, compiled, kinds):
     """The address of a function that takes the operands from the tables."""
-    names, operands, at, floats = {"function": compiled, "carray": carray}, [], 0, 0
+    names = {"function": compiled, "carray": carray, "pointer": pointer, "place": place}
+    operands, at, floats = [], 0, 0
     for kind in kinds:
         if kind is float:
             operands.append(f"floats[{floats}]")
@@ -77,9 +79,9 @@ def _compiled(function, compiled, kinds):
             at += kind
         else:
             char, ndim = kind
-            names[f"pointer_{char}"] = _pointer(char)
+            names[f"like_{char}"] = np.empty(0, char)
             shape = ", ".join(f"table[{at + 1 + k}]" for k in range(ndim))
-            operands.append(f"carray(pointer_{char}(table[{at}]), ({shape},))")
+            operands.append(f"carray(pointer(place(table[{at}]), like_{char}), ({shape},))")
             at += 1 + ndim
     name = "_".join([function.__name__, "of", *map(_letters, kinds)])
     source = ENTRY.format(name=name, operands=", ".join(operands))
@@ -94,20 +96,6 @@ def _compiled(function, compiled, kinds):
 
 def _letters(kind):
     return f"{kind[0]}{kind[1]}" if isinstance(kind, tuple) else kind.__name__ if isinstance(kind, type) else str(kind)
-
-
-@functools.cache
-def _pointer(char):
-    """A whole number as the address of numbers of a type."""
-
-    @intrinsic
-    def pointer(typingctx, number):
-        def codegen(context, builder, sig, args):
-            return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
-
-        return types.CPointer(from_dtype(np.dtype(char)))(types.intp), codegen
-
-    return pointer
 
 
 # ---------------------------------------------------------------- running

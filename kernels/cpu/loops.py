@@ -17,6 +17,7 @@ from ..formulas import TABLE
 from . import formula, vmath
 from .jit import jit
 from .microkernel import address
+from .objects import place
 
 CHUNK = 1 << 13  # elements in a piece, the same at every number of threads
 LOOP = """
@@ -36,8 +37,7 @@ def run(name, numbers, operands, constants):
     numbers: bit i says that array i of the table is a number, the constant behind the others.
     """
     x = operands[0]
-    places = np.array([a.__array_interface__["data"][0] for a in operands])
-    _pieces(_compiled(name, numbers, x.dtype.char), places, np.array([*constants, 0.0]), x.size)
+    _pieces(_compiled(name, numbers, x.dtype.char), np.array([*map(id, operands)]), np.array([*constants, 0.0]), x.size)
 
 
 @cache
@@ -85,6 +85,9 @@ def _call(typingctx, function, operands, constants, begin, end):
 
 @jit(parallel=True)
 def _pieces(function, operands, constants, n):
+    places = np.empty_like(operands)
+    for k in range(len(operands)):
+        places[k] = place(operands[k])
     for piece in prange((n + CHUNK - 1) // CHUNK):
         begin = piece * CHUNK
-        _call(function, address(operands, 0), address(constants, 0), begin, min(n, begin + CHUNK))
+        _call(function, address(places, 0), address(constants, 0), begin, min(n, begin + CHUNK))

@@ -6,14 +6,13 @@ on much memory does not cost.
 """
 
 import numpy as np
-from numba import carray, prange, types
-from numba.extending import intrinsic
+from numba import carray, prange
 
 from .arrays import FLOATS, plain
 from .jit import jit
+from .objects import place, pointer
 
 PIECE = 1 << 14
-HEAD = object.__basicsize__  # bytes before the address of an array's numbers (NumPy's PyArrayObject_fields)
 SMALL, CALLS = 1 << 14, 1 << 10  # less is left to NumPy, whose calls for a parameter cost as much as CALLS numbers
 
 
@@ -26,9 +25,9 @@ def adam_update(
         return NotImplemented
     a, b = betas
     decay, shrink = (0.0, 1 - lr * weight_decay) if decoupled_weight_decay else (weight_decay, 1.0)
-    rates = {t: (lr / (1 - a**t), (1 - b**t) ** -0.5) for t in set(step)}
     shared = 1 - a, b, 1 - b, eps, decay, shrink, -1.0 if maximize else 1.0
-    return _run(_adam, (param, grad, exp_avg, exp_avg_sq), [rates[t] + shared for t in step])
+    rows = {t: (lr / (1 - a**t), (1 - b**t) ** -0.5, *shared) for t in set(step)}
+    return _run(_adam, (param, grad, exp_avg, exp_avg_sq), rows, step)
 
 
 def sgd_update(param, grad, momentum_buffer, lr, momentum, dampening, weight_decay, nesterov, maximize, first):
@@ -36,46 +35,39 @@ def sgd_update(param, grad, momentum_buffer, lr, momentum, dampening, weight_dec
     shared = lr, weight_decay, -1.0 if maximize else 1.0
     bare = {b is None for b in momentum_buffer}
     if bare == {True}:
-        return _run(_descend, (param, grad), [shared] * len(param))
+        return _run(_descend, (param, grad), {False: shared}, [False] * len(param))
     if bare == {True, False}:
         return NotImplemented
     ahead = (momentum, 1.0) if nesterov else (1.0, 0.0)
-    start, go_on = (*shared, 0.0, 1.0, *ahead), (*shared, momentum, 1 - dampening, *ahead)
-    return _run(_roll, (param, grad, momentum_buffer), [start if f else go_on for f in first])
+    rows = {True: (*shared, 0.0, 1.0, *ahead), False: (*shared, momentum, 1 - dampening, *ahead)}
+    return _run(_roll, (param, grad, momentum_buffer), rows, first)
 
 
-def _run(update, columns, numbers):
-    """`update` on the arrays of `columns`, with a row of `numbers` for each parameter."""
+def _run(update, columns, rows, keys):
+    """`update` on the arrays of `columns`; the numbers for each parameter are the row of its key."""
     params, grads, *states = columns
-    dtype, sizes = params[0].dtype, [p.size for p in params]
-    if sum(sizes) + CALLS * len(sizes) < SMALL or dtype not in FLOATS:
+    dtype, sizes = params[0].dtype, np.array([p.size for p in params])
+    if sizes.sum() + CALLS * len(sizes) < SMALL or dtype not in FLOATS:
         return NotImplemented
     columns = [params, list(map(plain, grads)), *states]
     if not all(a.dtype == dtype and a.flags.carray for column in columns for a in column):
         return NotImplemented
     objects = np.array([[*map(id, column)] for column in columns])
-    pieces = np.array([(i, start) for i, n in enumerate(sizes) for start in range(0, n, PIECE)])
-    if len(pieces):
-        update(objects, np.array(sizes), pieces, np.array(numbers, dtype))
+    counts = -(-sizes // PIECE)
+    which = np.repeat(np.arange(len(sizes)), counts)
+    starts = (np.arange(len(which)) - (counts.cumsum() - counts)[which]) * PIECE
+    numbers = np.array([*rows.values()], dtype)[[*map([*rows].index, keys)]]
+    if len(which):
+        update(objects, sizes, np.stack([which, starts], 1), numbers)
     return None
-
-
-@intrinsic
-def _pointer(typingctx, address, like):
-    """An address as a pointer to numbers of the type of `like`."""
-
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(like.dtype)(address, like), codegen
 
 
 @jit
 def _piece(objects, column, sizes, piece, like):
     """The numbers of one array that are one piece."""
     i, start = piece
-    address = carray(_pointer(objects[column, i] + HEAD, sizes), (1,))[0]
-    return carray(_pointer(address + start * like.itemsize, like), (min(PIECE, sizes[i] - start),))
+    where = place(objects[column, i]) + start * like.itemsize
+    return carray(pointer(where, like), (min(PIECE, sizes[i] - start),))
 
 
 @jit(parallel=True)

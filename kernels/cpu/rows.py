@@ -70,16 +70,32 @@ def largest(typingctx, n, x):
         n, x = args
         row = Row(context, b, sig.args[1], n)
         best, lowest = cgutils.alloca_once(b, row.v.type), row.constant(float("-inf"))
+        flags = ir.VectorType(ir.IntType(1), row.v.lanes)
+        seen = cgutils.alloca_once(b, flags)
         b.store(lowest, best)
-        with row.vectors() as loop:
-            value, so_far = row.load_masked(x, *row.at(loop), lowest), b.load(best)
-            b.store(b.select(row.larger(value, so_far), value, so_far), best)
+        b.store(ir.Constant(flags, None), seen)
+
+        def take(value):  # NaN is looked for beside, so that one vector waits for one instruction of the last
+            so_far = b.load(best)
+            b.store(b.select(b.fcmp_ordered(">", value, so_far), value, so_far), best)
+            b.store(b.or_(b.load(seen), b.fcmp_unordered("uno", value, value)), seen)
+
+        lanes = _n(row.v.lanes)
+        whole = b.udiv(n, lanes)
+        with cgutils.for_range(b, whole) as loop:
+            take(row.load(x, b.mul(loop.index, lanes), row.v.type, row.v.bytes))
+        done = b.mul(whole, lanes)
+        with b.if_then(b.icmp_signed("<", done, n)):
+            take(row.load_masked(x, done, row.below(b.sub(n, done)), lowest))
         vector, width = b.load(best), row.v.lanes
         while width > 1:
             width //= 2
             order = ir.Constant(row.places, [i % width + width for i in range(row.v.lanes)])
             other = b.shuffle_vector(vector, vector, order)
-            vector = b.select(row.larger(other, vector), other, vector)
-        return b.extract_element(vector, ir.Constant(_LANE, 0))
+            vector = b.select(b.fcmp_ordered(">", other, vector), other, vector)
+        found = b.extract_element(vector, ir.Constant(_LANE, 0))
+        bits = b.bitcast(b.load(seen), ir.IntType(row.v.lanes))
+        nan = b.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+        return b.select(nan, ir.Constant(found.type, float("nan")), found)
 
     return x.dtype(types.intp, x), codegen

@@ -112,6 +112,17 @@ def _exponentials_in_place(y, at, n):
         e[i] = exp(e[i])
 
 
+@jit
+def _log_totals(e, n, C):
+    """The logarithms of the sums of rows."""
+    logs = np.empty(n // C, e.dtype)
+    for r in range(len(logs)):
+        logs[r] = total(e, r * C, C)
+    for r in range(len(logs)):
+        logs[r] = log(logs[r])
+    return logs
+
+
 @jobs
 def _softmax(j, C, n, x, y):
     begin, end = _part(j, n, x)
@@ -129,8 +140,9 @@ def _log_softmax(j, C, n, x, y):
     e = np.empty(n, x.dtype)
     _below_largest(x, begin, end, C, y, begin)
     _exponentials(y, begin, end - begin, e, 0)
-    for r in range(begin, end, C):
-        row, rest = carray(address(y, r), C), log(x.dtype.type(total(e, r - begin, C)))
+    logs = _log_totals(e, end - begin, C)
+    for r in range(len(logs)):
+        row, rest = carray(address(y, begin + r * C), C), logs[r]
         for i in range(C):
             row[i] -= rest
 
@@ -163,9 +175,10 @@ def _losses(j, C, n, x, target, ignored, loss):
     for r in range(begin // C, end // C):
         loss[r] = 0 if target[r] == ignored else -e[r * C - begin + target[r]]
     _exponentials_in_place(e, 0, end - begin)
+    logs = _log_totals(e, end - begin, C)
     for r in range(begin // C, end // C):
         if target[r] != ignored:
-            loss[r] += log(x.dtype.type(total(e, r * C - begin, C)))
+            loss[r] += logs[r - begin // C]
 
 
 @jobs

@@ -207,7 +207,8 @@ class Optimizer:
         jobs = defaultdict(list)
         writer = caller(f"{self._name}.step", sys._getframe(1))
         for p in group["params"]:
-            if p.grad is None:
+            grad = p.grad
+            if grad is None:
                 continue
             state = self.state[p]
             if not state:
@@ -216,16 +217,14 @@ class Optimizer:
             if self.differentiable:
                 differentiable.run(self.update, p, state, self._shared(group, own) | own)
                 continue
-            arrays = {"param": p.array, "grad": p.grad.array}
-            for name in self.update.state:
-                value = state.get(name)
-                arrays[name] = None if value is None else value.array
-            jobs[p.array.__class__].append((arrays, own))
+            array, kept = p.array, [state.get(name) for name in self.update.state]
+            arrays = array, grad.array, *[None if a is None else a.array for a in kept]
+            jobs[array.__class__].append((arrays, own))
             p._storage.written_by(writer)
         served = True
         for found in jobs.values():
             arrays, own = found[0]
-            served &= self.update.run(of_array(arrays["param"]), found, self._shared(group, own))
+            served &= self.update.run(of_array(arrays[0]), found, self._shared(group, own))
         return served
 
     def _shared(self, group, own):

@@ -22,20 +22,20 @@ class Update:
     def __init__(self, body: Callable):
         self.body, self.name, self.__doc__ = body, body.__name__, body.__doc__
         parameters = list(inspect.signature(body).parameters.values())
-        self.state = [p.name for p in parameters[3:] if p.kind is not p.KEYWORD_ONLY]
+        self.arrays = [p.name for p in parameters[1:] if p.kind is not p.KEYWORD_ONLY]
+        self.state = self.arrays[2:]
         self.constants = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
-    def run(self, device, jobs: list[tuple[dict, dict]], shared: dict) -> bool:
-        """Update the arrays of `jobs`: (arrays, own constants) of each parameter, on one device.
+    def run(self, device, jobs: list[tuple[tuple, dict]], shared: dict) -> bool:
+        """Update the arrays of `jobs`: (its arrays, own constants) of each parameter, on one device.
 
         Returns whether a kernel did it, that takes in a CUDA graph all constants from the device; a body takes there
         those that differ from step to step.
         """
         kernel = device.kernels[self.name]
         if kernel is not None:
-            names, own = jobs[0]
-            columns = {n: [arrays[n] for arrays, _ in jobs] for n in names}
-            columns |= {n: [constants[n] for _, constants in jobs] for n in own}
+            columns = dict(zip(self.arrays, map(list, zip(*[arrays for arrays, _ in jobs]))))
+            columns |= {n: [constants[n] for _, constants in jobs] for n in jobs[0][1]}
             if kernel(**columns, **shared) is not NotImplemented:
                 return True
         step = recording.now.step
@@ -44,7 +44,7 @@ class Update:
             if step is not None:
                 numbers |= _on_device(step, own | ({"lr": shared["lr"]} if "lr" in shared else {}))
             if step is None or not step.refilling:
-                self.body(device.xp, **arrays, **numbers)
+                self.body(device.xp, *arrays, **numbers)
         return False
 
 
