@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinydl
 from tinydl.device import CPU
-from tinydl.kernels.cpu import arrays, strided
+from tinydl.kernels.cpu import arrays, layout, strided
 from tinydl.profiler import profile
 
 TYPES = ["float32", "float64", "int64", "int32", "complex64", "bool", "int16", "complex128"]
@@ -34,6 +34,32 @@ def test_equal_numpys(x):
     assert strided.gather(x, y) == (x.itemsize in (4, 8))
     if x.itemsize in (4, 8):
         np.testing.assert_array_equal(y, x, strict=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(laid_out(), st.data())
+def test_repeated_numbers_are_as_numpys(x, data):
+    x = x[tuple(slice(1) if data.draw(st.booleans()) else slice(None) for _ in x.shape)]
+    shape = tuple(data.draw(st.sampled_from([1, 2, 40])) if n == 1 else n for n in x.shape)
+    shape = (data.draw(st.sampled_from([1, 3])), *shape)
+    if np.prod(shape) > 1 << 21:
+        shape = x.shape
+    y, served = layout.broadcast(x, shape), np.prod(shape) * x.itemsize >= arrays.SMALLEST and x.itemsize in (4, 8)
+    assert (y is not NotImplemented) == served
+    if served:
+        np.testing.assert_array_equal(y, np.broadcast_to(x, shape), strict=True)
+        assert y.flags.carray
+
+
+def test_gradients_of_sums_are_repeated_by_the_kernel():
+    x = tinydl.randn(300, 200, requires_grad=True)
+    for dim in (0, 1):
+        y = x.sum(dim)
+        with profile() as p:
+            (gx,) = tinydl.autograd.grad(y, x, tinydl.arange(len(y), dtype="float32"))
+        assert {row.name: row for row in p.sorted_rows()}["broadcast"].served == 1
+        want = np.broadcast_to(np.expand_dims(np.arange(len(y), dtype="float32"), dim), x.shape)
+        np.testing.assert_array_equal(gx.numpy(), want)
 
 
 def test_every_bit_of_a_nan_is_kept():

@@ -11,7 +11,7 @@ FAMILIES = {
     "attention": ("attention", "attention_grad"),
     "blend": ("blend", "blend_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
-    "layout": ("clone", "reshape"),
+    "layout": ("broadcast", "clone", "reshape"),
     "matmul": ("matmul", "linear"),
     "optim": ("adam_update", "sgd_update"),
     "embedding": ("take_at", "add_at"),

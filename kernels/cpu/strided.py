@@ -20,7 +20,7 @@ def gather(x: np.ndarray, out: np.ndarray) -> bool:
     if word is None or not x.flags.aligned or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
         return False
     sizes, source, target = _merged(x)
-    if source[-1] != 1:  # beside the last dimension, that in which x's elements are nearest
+    if source[-1] not in (0, 1):  # beside the last dimension, that in which x's elements are nearest
         near = min(range(len(sizes) - 1), key=lambda d: abs(source[d]))
         for a in (sizes, source, target):
             a.insert(-1, a.pop(near))
@@ -28,7 +28,7 @@ def gather(x: np.ndarray, out: np.ndarray) -> bool:
     low = sum(s for s in spans if s < 0)
     first = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in x.strides)].view(word)
     memory = as_strided(first.reshape(-1), (sum(map(abs, spans)) + 1,), (x.itemsize,))
-    tile = np.array(LINES if source[-1] == 1 else TURNED)
+    tile = np.array(LINES if source[-1] in (0, 1) else TURNED)
     _tiles(memory, -low, *map(np.array, (sizes, source, target)), tile, out.view(word).reshape(-1))
     return True
 
@@ -70,7 +70,12 @@ def _tiles(memory, start, sizes, source, target, tile, out):
 def _tile(memory, begin, s, t, m, n, out, to, step):
     """out[to + i * step + j] = memory[begin + i * s + j * t] for i < m, j < n."""
     VL = lanes(memory)
-    if s == 1 and min(m, n) >= VL:
+    if t == 0:
+        for i in range(m):
+            number, copy = memory[begin + i * s], address(out, to + i * step)
+            for j in range(n):
+                copy[j] = number
+    elif s == 1 and min(m, n) >= VL:
         for i in range(0, m + VL - 1, VL):
             i = min(i, m - VL)  # the last block overlaps the one before
             for j in range(0, n + VL - 1, VL):
