@@ -7,10 +7,15 @@ The slices under a window, K of them, are channels of one picture, one after the
 The copies cost little beside the multiplications that are saved. Strides along the depth are declined.
 """
 
+from math import prod
+
 import numpy as np
+from numba import carray
 
 from . import winograd
-from .arrays import empty
+from .arrays import empty, plain
+from .jobs import jobs
+from .microkernel import address
 
 
 def conv(x, w, b, window):
@@ -59,14 +64,25 @@ def _depths(window):
 def _joined(x, K, depth, dilation, padding):
     """x (N, C, D, H, W) -> (N * depth, K * C, H, W): the slices d - padding + k * dilation for each d; 0 outside."""
     N, C, D, *plane = x.shape
-    joined, slices = empty((N, depth, K, C, *plane), x.dtype), x.swapaxes(1, 2)
-    for k in range(K):
-        shift = k * dilation - padding
-        first, last = min(depth, max(0, -shift)), min(depth, D - shift)
-        last = max(first, last)
-        joined[:, first:last, k] = slices[:, first + shift : last + shift]
-        joined[:, :first, k] = joined[:, last:, k] = 0
+    joined = empty((N, depth, K, C, prod(plane)), x.dtype)
+    _join(N * depth * K, plain(x).reshape(N, C, D, -1), dilation, padding, joined)
     return joined.reshape(N * depth, K * C, *plane)
+
+
+@jobs
+def _join(j, x, dilation, padding, joined):
+    """Slice j of those that are joined: all channels under one tap of the depth."""
+    _, depth, K, C, P = joined.shape
+    n, d, k = j // (depth * K), j // K % depth, j % K
+    source = d + k * dilation - padding
+    for c in range(C):
+        to = carray(address(joined, (j * C + c) * P), P)
+        if 0 <= source < x.shape[2]:
+            plane = carray(address(x, ((n * C + c) * x.shape[2] + source) * P), P)
+            for i in range(P):
+                to[i] = plane[i]
+        else:
+            to[:] = 0
 
 
 def _taps(w):
@@ -77,4 +93,4 @@ def _taps(w):
 
 def _volumes(y, N):
     """(N * D, C, H, W) -> (N, C, D, H, W)."""
-    return np.ascontiguousarray(y.reshape(N, -1, *y.shape[1:]).swapaxes(1, 2))
+    return plain(y.reshape(N, -1, *y.shape[1:]).swapaxes(1, 2))

@@ -127,11 +127,11 @@ def _check_count(name, x, count, per):
         raise ValueError(f"{name}: expected more than 1 value per {per} when training, got shape {tuple(x.shape)}")
 
 
-def _follow(running, value, momentum):
-    """Move a running statistic towards `value`."""
+def _follow(running, value, momentum, factor=1.0):
+    """Move a running statistic towards `factor` times value."""
     if running is not None:
         with no_grad():
-            running.copy_(running * (1 - momentum) + value.detach() * momentum)
+            running.mul_(1 - momentum).add_(value, alpha=momentum * factor)
 
 
 def _through_float32(normalise):
@@ -177,8 +177,7 @@ def batch_norm(
     _check_count("batch_norm", input, n, "channel")
     y, mean, var = batch_norm_(input, weight, bias, eps)
     _follow(running_mean, mean, momentum)
-    if running_var is not None:
-        _follow(running_var, var.detach() * (n / max(n - 1, 1)), momentum)
+    _follow(running_var, var, momentum, n / max(n - 1, 1))
     return y
 
 
@@ -216,7 +215,7 @@ def instance_norm(
         with no_grad():
             _, mean, var = _standardised(input.reshape(*input.shape[:2], -1), (2,), eps)
             _follow(running_mean, mean.mean((0, 2)), momentum)
-            _follow(running_var, var.mean((0, 2)) * (n / (n - 1)), momentum)
+            _follow(running_var, var.mean((0, 2)), momentum, n / (n - 1))
     return y
 
 
