@@ -14,13 +14,12 @@ SMALLEST = 1 << 15  # elements; below, NumPy's one thread is done before others 
 
 def _serve(name, arrays, constants=()):
     """The table's function `name` of arrays, some of which may be numbers; declines all but large ones of one kind."""
-    x = next((a for a in arrays if isinstance(a, np.ndarray) and a.ndim), None)
-    if x is None:
+    for x in arrays:
+        if isinstance(x, np.ndarray) and x.ndim:
+            break
+    if x.size < SMALLEST or x.dtype not in FLOATS:
         return NotImplemented
-    shape, dtype = x.shape, x.dtype
-    if x.size < SMALLEST or dtype not in FLOATS:
-        return NotImplemented
-    numbers = 0
+    shape, dtype, numbers = x.shape, x.dtype, 0
     for i, a in enumerate(arrays):
         if getattr(a, "dtype", dtype) != dtype:
             return NotImplemented
@@ -45,17 +44,21 @@ def add(x, other, alpha=1):
     if alpha != 1:
         return NotImplemented
     y = _serve("add", (x, other))
-    return y if y is not NotImplemented else _of_channels(x, other, lambda b: (np.ones_like(b), b))
+    if y is not NotImplemented or x.size < SMALLEST:
+        return y
+    return _of_channels(x, other, lambda b: (np.ones_like(b), b))
 
 
 def mul(x, other):
     y = _serve("mul", (x, other))
-    return y if y is not NotImplemented else _of_channels(x, other, lambda w: (w, np.full_like(w, -0.0)))
+    if y is not NotImplemented or x.size < SMALLEST:
+        return y
+    return _of_channels(x, other, lambda w: (w, np.full_like(w, -0.0)))
 
 
 def _of_channels(x, other, weight_and_bias):
     """weight * x + bias, where `other` holds a number for each channel of a large x (N, C, *)."""
-    if not (isinstance(x, np.ndarray) and isinstance(other, np.ndarray)) or x.size < SMALLEST or x.ndim < 3:
+    if not (isinstance(x, np.ndarray) and isinstance(other, np.ndarray)) or x.ndim < 3:
         return NotImplemented
     C = x.shape[1]
     if other.shape not in ((C, *[1] * (x.ndim - 2)), (1, C, *[1] * (x.ndim - 2))) or other.dtype != x.dtype:
