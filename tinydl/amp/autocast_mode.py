@@ -9,14 +9,14 @@ from ..autograd.autocast import Casting
 from ..autograd.mode import autocasting, state
 from ..device import known_types
 
-NARROW = (dtypes.float16,)  # NumPy has no bfloat16
+NARROW = (dtypes.float16, dtypes.bfloat16)
 
 
 class autocast:
     """Within it operations choose the type of their operands: a context manager, and a decorator.
 
     device_type   'cpu' or 'cuda': of tensors there; contexts of the two may be nested
-    dtype         the narrow type: float16, which is also the default
+    dtype         the narrow type: float16, the default on a GPU, or bfloat16, the default on the CPU
     enabled       False: an island within which operands keep their types
     cache_enabled whether the cast of a weight serves until the outermost context ends (default: as around it, True)
 
@@ -82,9 +82,10 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 
 def get_autocast_dtype(device_type: str):
-    """The narrow type in force, or the one that `autocast` would take: float16."""
+    """The narrow type in force, or the one that `autocast` would take: on the CPU bfloat16, on a GPU float16."""
     types = {} if state.autocast is None else state.autocast.types
-    return types.get(_known("get_autocast_dtype", device_type), NARROW[0])
+    usual = dtypes.bfloat16 if _known("get_autocast_dtype", device_type) == "cpu" else dtypes.float16
+    return types.get(device_type, usual)
 
 
 def is_autocast_available(device_type: str) -> bool:

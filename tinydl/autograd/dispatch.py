@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 
@@ -63,18 +64,47 @@ def _as_array(op, i, x):
 
 
 def execute(op, device, arrays, constants, kernel=None):
-    """The output array or arrays, by the kernel (the device's unless given) where it serves, else by the body."""
+    """The output array or arrays, by the kernel (the device's unless given) where it serves, else by the body.
+
+    No body runs in narrow types, unless it is exact: kernel or body run in float32, and visible outputs are rounded.
+    """
     kernel = kernel or device.kernels[op.name]
     if kernel is not None:
         out = op.with_kernel(kernel, arrays, constants)
         if out is not NotImplemented or op.fused:
             return out
+    if not op.exact:
+        for a in arrays:
+            if a is not None and a.dtype in dtypes.NARROW:
+                return _in_float32(op, device, arrays, constants, kernel)
     try:
         return op.with_body(op.body, device.xp, arrays, constants)
     except ValueError as e:
         if str(e).startswith(op.name):
             raise
         raise ValueError(f"{op.name}: {_explain(op, arrays, e)}") from None
+
+
+def _widened(array):
+    return array if array is None or array.dtype not in dtypes.NARROW else array.astype(dtypes.float32)
+
+
+def common_type(arrays):
+    """The type that holds all floating arrays, or None; numbers count where there is no array."""
+    found = [a for a in arrays if a is not None and dtypes.is_floating(a.dtype)]
+    found = [a for a in found if not isinstance(a, np.generic)] or found
+    return functools.reduce(dtypes.promote_types, (a.dtype for a in found)) if found else None
+
+
+def _in_float32(op, device, arrays, constants, kernel):
+    dtype = common_type(arrays)
+    out = execute(op, device, [_widened(a) for a in arrays], constants, kernel)
+    if not dtypes.is_narrow(dtype):
+        return out
+    outs = out if isinstance(out, tuple) else (out,)
+    visible = len(outs) - len(op.hidden)
+    outs = [a.astype(dtype) if i < visible and a.dtype == dtypes.float32 else a for i, a in enumerate(outs)]
+    return tuple(outs) if isinstance(out, tuple) else outs[0]
 
 
 def _explain(op, arrays, e):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import dtype as dtypes
+from ..device import _BY_ARRAY
 
 NUMBERS = frozenset((int, float, bool))
 
@@ -17,8 +18,8 @@ def by_category(op, arrays):
             if b.__class__ is np.ndarray:
                 if a.dtype is b.dtype:
                     return arrays
-            elif b.__class__ in NUMBERS and a.dtype.kind == "f":
-                return [a, a.dtype.type(b)]
+            elif b.__class__ in NUMBERS and a.dtype in dtypes.FLOATING:
+                return [a, _of_numbers(a.dtype).type(b)]
     elif len(arrays) == 1 and arrays[0].__class__ is np.ndarray:
         return arrays
     return _cast(arrays, dtypes.result_of([a for a in arrays if a is not None]))
@@ -27,7 +28,7 @@ def by_category(op, arrays):
 def floating(op, arrays):
     """As `by_category`; integers then become the default floating type."""
     arrays = by_category(op, arrays)
-    if next(a for a in arrays if a is not None).dtype.kind == "f":
+    if dtypes.is_floating(next(a for a in arrays if a is not None).dtype):
         return arrays
     return _cast(arrays, dtypes.get_default_dtype())
 
@@ -55,7 +56,18 @@ def promoting(*positions, to=by_category):
 
 
 def _cast(arrays, dtype):
-    return [a if a is None or (a.__class__ is np.ndarray and a.dtype is dtype) else typed(a, dtype) for a in arrays]
+    number = _of_numbers(dtype) if any(type(a) in _BY_ARRAY for a in arrays) else dtype
+    return [
+        a
+        if a is None or (a.__class__ is np.ndarray and a.dtype is dtype)
+        else typed(a, number if a.__class__ in NUMBERS else dtype)
+        for a in arrays
+    ]
+
+
+def _of_numbers(dtype):
+    """The type of Python numbers among arrays of `dtype`: that in which they are computed."""
+    return dtypes.float32 if dtype in dtypes.NARROW else dtype
 
 
 def typed(a, dtype):

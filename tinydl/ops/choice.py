@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..autograd.engine import Array, by_category, op, promoting
+from ..dtype import NARROW, finfo, is_floating
 from ..tensor import Tensor
 from .creation import zeros_like
 
@@ -95,10 +96,8 @@ clip = clamp
 
 def nan_to_num(x: Tensor, nan=None, posinf=None, neginf=None) -> Tensor:
     """x with NaN, inf, -inf replaced: by 0, its largest and smallest number, or what is given."""
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         return x.clone()
-    from ..dtype import finfo
-
     limits = finfo(x.dtype)
     x = where(isnan(x), 0.0 if nan is None else nan, x)
     x = where(x == math.inf, float(limits.max) if posinf is None else posinf, x)
@@ -157,7 +156,19 @@ def _truth(name, doc, promote=by_category, function=None):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Shapes that broadcast -> bool of the broadcast shape."
-    return op(body, promote=promote)
+    return op(body, promote=_rounding(promote))
+
+
+def _rounding(promote):
+    """`promote`, with a Python number beside a narrow tensor rounded to its type: compared are numbers of one type."""
+
+    def rounded(op, arrays):
+        x = arrays[0]
+        if isinstance(arrays[1], float) and getattr(x, "dtype", None) in NARROW:
+            arrays = [x, float(x.dtype.type(arrays[1]))]
+        return promote(op, arrays)
+
+    return rounded
 
 
 def _test(name, doc):
@@ -217,7 +228,7 @@ def equal(x: Tensor, other: Tensor) -> bool:
 # ---------------------------------------------------------------- bits
 def _bits(name, doc, function=None):
     def body(xp, x: Array, other: Array):
-        if "f" in (x.dtype.kind, other.dtype.kind):
+        if is_floating(x.dtype) or is_floating(other.dtype):
             got = f"{x.dtype} and {other.dtype}"
             raise RuntimeError(f"{name}: expected integer or bool tensors, got {got}")
         return getattr(xp, function or name)(x, other)
@@ -237,7 +248,7 @@ bitwise_right_shift = _bits("bitwise_right_shift", "x over 2 ** other, rounded d
 @op
 def bitwise_not(xp, x: Array):
     """Every bit turned over; of bool, the negation.  Integer or bool."""
-    if x.dtype.kind == "f":
+    if is_floating(x.dtype):
         raise RuntimeError(f"bitwise_not: expected an integer or bool tensor, got {x.dtype}")
     return xp.invert(x)
 

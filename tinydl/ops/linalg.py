@@ -10,6 +10,7 @@ import math
 
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
+from ..dtype import is_floating
 from ..tensor import Tensor
 from .einsum import einsum
 from .reduce import normalize_dim
@@ -132,7 +133,7 @@ def _add_product(name, x, product, beta, alpha):
         raise RuntimeError(f"{name}: x of shape {tuple(x.shape)} does not broadcast to the product's {shape}")
     if x.dtype != product.dtype:
         raise RuntimeError(f"{name}: x is {x.dtype}, the product {product.dtype}; convert with .to(dtype)")
-    if product.dtype.kind != "f" and not all(isinstance(v, int) for v in (beta, alpha)):
+    if not is_floating(product.dtype) and not all(isinstance(v, int) for v in (beta, alpha)):
         raise RuntimeError(f"{name}: for {product.dtype}, beta and alpha must be integers, got {beta} and {alpha}")
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:

@@ -13,7 +13,7 @@ from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
-from ..dtype import finfo, float16, float32
+from ..dtype import finfo, float32, is_narrow
 from ..tensor import Tensor
 from .elementwise import rsqrt
 from .reduce import sum_to
@@ -139,11 +139,11 @@ def _through_float32(normalise):
 
     @functools.wraps(normalise)
     def widened(input: Tensor, *args, **kwargs):
-        if input.dtype != float16:
+        if not is_narrow(input.dtype):
             return normalise(input, *args, **kwargs)
         others = {t.dtype for t in (*args, *kwargs.values()) if isinstance(t, Tensor)}
-        x = input if others <= {float16} else input.to(float32)
-        return normalise(x, *args, **kwargs).to(float16)
+        x = input if others <= {input.dtype} else input.to(float32)
+        return normalise(x, *args, **kwargs).to(input.dtype)
 
     return widened
 
