@@ -12,6 +12,7 @@ from .. import dtype as dtypes
 from ..device import _BY_ARRAY, CPU
 from ..kernels.gpu.recording import refuse_in_capture
 from ..tensor import Tensor
+from .narrow import run_in_float32
 from .promotion import NUMBERS
 
 observers: list = []  # profilers: each is told of every operation that ran
@@ -76,35 +77,14 @@ def execute(op, device, arrays, constants, kernel=None):
     if not op.exact:
         for a in arrays:
             if a is not None and a.dtype in dtypes.NARROW:
-                return _in_float32(op, device, arrays, constants, kernel)
+                again = functools.partial(execute, op, device, constants=constants, kernel=kernel)
+                return run_in_float32(again, arrays, len(op.hidden))
     try:
         return op.with_body(op.body, device.xp, arrays, constants)
     except ValueError as e:
         if str(e).startswith(op.name):
             raise
         raise ValueError(f"{op.name}: {_explain(op, arrays, e)}") from None
-
-
-def _widened(array):
-    return array if array is None or array.dtype not in dtypes.NARROW else array.astype(dtypes.float32)
-
-
-def common_type(arrays):
-    """The type that holds all floating arrays, or None; numbers count where there is no array."""
-    found = [a for a in arrays if a is not None and dtypes.is_floating(a.dtype)]
-    found = [a for a in found if not isinstance(a, np.generic)] or found
-    return functools.reduce(dtypes.promote_types, (a.dtype for a in found)) if found else None
-
-
-def _in_float32(op, device, arrays, constants, kernel):
-    dtype = common_type(arrays)
-    out = execute(op, device, [_widened(a) for a in arrays], constants, kernel)
-    if not dtypes.is_narrow(dtype):
-        return out
-    outs = out if isinstance(out, tuple) else (out,)
-    visible = len(outs) - len(op.hidden)
-    outs = [a.astype(dtype) if i < visible and a.dtype == dtypes.float32 else a for i, a in enumerate(outs)]
-    return tuple(outs) if isinstance(out, tuple) else outs[0]
 
 
 def _explain(op, arrays, e):

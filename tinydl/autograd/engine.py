@@ -28,6 +28,7 @@ from .declaration import Array, Op
 from .dispatch import execute, observed, observers, place
 from .graph import OPS, Like, RecordedNode, next_number
 from .mode import state
+from .narrow import widened
 from .promotion import NUMBERS, by_category, equal, floating, promoting, typed
 
 __all__ = ["Array", "by_category", "equal", "floating", "op", "promoting"]
@@ -143,8 +144,8 @@ class OpNode(RecordedNode):
         values = [gs[0] if visible == 1 else tuple(gs[:visible])]
         kept = self.kept()
         if not (self.device.narrow or op.exact):  # gradients are computed in float32, too
-            values = [_widened(values[0])]
-            kept = list(map(_widened, kept))
+            values = [widened(values[0])]
+            kept = list(map(widened, kept))
         _grouped(values, plan.arguments, kept, op, plan)
         _grouped(values, plan.likes, list(self.likes), op, plan)
         if plan.wants_y:
@@ -180,13 +181,6 @@ class OpNode(RecordedNode):
                 [None] * plan.many if first is None else plan.rules[first](*[values[k] for k in plan.picks[first]])
             )
         return results
-
-
-def _widened(x):
-    """A tensor, or each of several, in float32 if it is narrow."""
-    if x.__class__ is tuple:
-        return tuple(map(_widened, x))
-    return x if x is None or not dtypes.is_narrow(x.array.dtype) else OPS["cast"](x, dtypes.float32)
 
 
 def _grouped(values, names, items, op, plan):

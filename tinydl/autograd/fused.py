@@ -8,10 +8,11 @@ from __future__ import annotations
 from .. import dtype as dtypes
 from ..tensor import wrap
 from .declaration import Op
-from .dispatch import common_type, observed, observers, place
+from .dispatch import observed, observers, place
 from .engine import OpNode, record, watch
 from .graph import OPS, walk
 from .mode import enable_grad, state
+from .narrow import in_float32
 from .promotion import NUMBERS
 
 
@@ -35,7 +36,7 @@ def apply_fused(op, inputs, constants):
         return state.autocast.run(op.name, op.policy, apply_fused, op, inputs, constants)
     device, arrays = place(op, inputs)
     if not device.narrow and any(dtypes.is_narrow(a.dtype) for a in arrays if hasattr(a, "dtype")):
-        return _in_float32(op, inputs, arrays, constants)
+        return in_float32(lambda *inputs: apply_fused(op, inputs, constants), *inputs)
     kernel = device.kernels[op.name]
     types = {a.dtype for a in arrays if hasattr(a, "dtype") and dtypes.is_floating(a.dtype)}
     if kernel is None or len(types) != 1 or any(a.__class__ in NUMBERS for a in arrays):
@@ -53,17 +54,6 @@ def apply_fused(op, inputs, constants):
         watch(op, arrays, made)
     made = made[: len(made) - len(op.hidden)]
     return made[0] if len(made) == 1 else tuple(made)
-
-
-def _in_float32(op, inputs, arrays, constants):
-    """Run a composite whose narrow operands are cast to float32, and what comes of it to their type."""
-    cast, dtype = OPS["cast"], common_type([a for a in arrays if hasattr(a, "dtype")])
-    inputs = [cast(x, dtypes.float32) if dtypes.is_narrow(getattr(x, "dtype", dtypes.bool_)) else x for x in inputs]
-    out = apply_fused(op, inputs, constants)
-    if not dtypes.is_narrow(dtype):
-        return out
-    outs = [cast(y, dtype) if y.dtype == dtypes.float32 else y for y in (out if isinstance(out, tuple) else (out,))]
-    return tuple(outs) if isinstance(out, tuple) else outs[0]
 
 
 def _gradient_of_fused(g):

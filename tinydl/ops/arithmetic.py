@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
+from ..autograd.narrow import rounded_once
 from ..device import on_host
 from ..dtype import float64, is_floating
 from ..tensor import Tensor
@@ -309,6 +310,7 @@ def ldexp(x: Tensor, other: Tensor) -> Tensor:
     return x * pow(2.0, other)
 
 
+@rounded_once
 def lerp(x: Tensor, end: Tensor, weight) -> Tensor:
     """x + weight * (end - x): weight 0 gives x, 1 gives end.  All of one dtype; they broadcast."""
     for name, v in (("end", end), ("weight", weight)):
@@ -318,12 +320,14 @@ def lerp(x: Tensor, end: Tensor, weight) -> Tensor:
 
 
 @listed
+@rounded_once
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value=1) -> Tensor:
     """x + value * tensor1 * tensor2, of shapes that broadcast."""
     return x + value * (tensor1 * tensor2)
 
 
 @listed
+@rounded_once
 def addcdiv(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value=1) -> Tensor:
     """x + value * tensor1 / tensor2, of shapes that broadcast."""
     if not any(is_floating(t.dtype) for t in (tensor1, tensor2)):

@@ -13,6 +13,7 @@ from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
+from ..autograd.narrow import rounded_once
 from ..dtype import finfo, float32, is_narrow
 from ..tensor import Tensor
 from .elementwise import rsqrt
@@ -182,6 +183,7 @@ def batch_norm(
     return y
 
 
+@rounded_once
 def _by_running(name, x, mean, var, weight, bias, eps):
     if mean is None or var is None:
         raise RuntimeError(f"{name}: outside training running_mean and running_var must be given")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .. import dtype as dtypes
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .creation import full_like
 from .elementwise import cast, exp, where
@@ -184,6 +185,7 @@ logcumsumexp_.grads(_logcumsumexp_slope)
 
 
 @of_vectors
+@rounded_once
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """log(cumsum(exp(x))) along `dim`, without overflow.  x: any floating shape -> same shape."""
     if not dtypes.is_floating(x.dtype):
