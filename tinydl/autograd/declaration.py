@@ -23,8 +23,7 @@ class Op:
         self.body = body
         self.promote = promote
         self.hidden = tuple(hidden)
-        self.view = view
-        self.exact = exact or view
+        self.view, self.exact = view, exact or view
         self.fused = fused
         self.rules = ()
         self.joint = None

@@ -19,10 +19,10 @@ def by_category(op, arrays):
                 if a.dtype is b.dtype:
                     return arrays
             elif b.__class__ in NUMBERS and a.dtype in dtypes.FLOATING:
-                return [a, _of_numbers(a.dtype).type(b)]
+                return [a, _of_numbers(op, a.dtype).type(b)]
     elif len(arrays) == 1 and arrays[0].__class__ is np.ndarray:
         return arrays
-    return _cast(arrays, dtypes.result_of([a for a in arrays if a is not None]))
+    return _cast(op, arrays, dtypes.result_of([a for a in arrays if a is not None]))
 
 
 def floating(op, arrays):
@@ -30,7 +30,7 @@ def floating(op, arrays):
     arrays = by_category(op, arrays)
     if dtypes.is_floating(next(a for a in arrays if a is not None).dtype):
         return arrays
-    return _cast(arrays, dtypes.get_default_dtype())
+    return _cast(op, arrays, dtypes.get_default_dtype())
 
 
 def equal(op, arrays):
@@ -39,7 +39,7 @@ def equal(op, arrays):
     if len(found) > 1:
         got = ", ".join(f"{n} {a.dtype}" for n, a in zip(op.arrays, arrays) if hasattr(a, "dtype"))
         raise RuntimeError(f"{op.name}: expected tensors of one dtype, got {got}; convert with .to(dtype)")
-    return _cast(arrays, found.pop()) if found else by_category(op, arrays)
+    return _cast(op, arrays, found.pop()) if found else by_category(op, arrays)
 
 
 def promoting(*positions, to=by_category):
@@ -55,8 +55,8 @@ def promoting(*positions, to=by_category):
     return promote
 
 
-def _cast(arrays, dtype):
-    number = _of_numbers(dtype) if any(type(a) in _BY_ARRAY for a in arrays) else dtype
+def _cast(op, arrays, dtype):
+    number = _of_numbers(op, dtype) if any(type(a) in _BY_ARRAY for a in arrays) else dtype
     return [
         a
         if a is None or (a.__class__ is np.ndarray and a.dtype is dtype)
@@ -65,9 +65,9 @@ def _cast(arrays, dtype):
     ]
 
 
-def _of_numbers(dtype):
-    """The type of Python numbers among arrays of `dtype`: that in which they are computed."""
-    return dtypes.float32 if dtype in dtypes.NARROW else dtype
+def _of_numbers(op, dtype):
+    """The type of Python numbers among arrays of `dtype`: that in which the operation computes."""
+    return dtypes.float32 if dtype in dtypes.NARROW and not op.exact else dtype
 
 
 def typed(a, dtype):

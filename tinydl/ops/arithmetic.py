@@ -190,7 +190,7 @@ def float_power(x: Tensor, exponent) -> Tensor:
     return pow(*wide)
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def neg(xp, x: Array):
     """-x.  x: any shape -> same shape."""
     if x.dtype.kind == "b":
@@ -201,7 +201,7 @@ def neg(xp, x: Array):
 neg.grads(lambda g: -g)
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def abs(xp, x: Array):
     """|x|; its slope at 0 is 0.  x: any shape -> same shape."""
     return xp.absolute(x)
@@ -229,7 +229,7 @@ square.grads(lambda g, x: g * 2 * x)
 
 
 # ---------------------------------------------------------------- steps and rounding
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def sign(xp, x: Array):
     """-1, 0 or 1.  x: any shape -> same shape."""
     return xp.sign(x) if x.dtype.kind != "b" else x.copy()
@@ -247,7 +247,7 @@ def _rounding(name, doc):
         name,
         f"{doc}  Integers stay as they are.  x: any shape -> same shape.",
     )
-    declared = op(body, promote=by_category)
+    declared = op(body, promote=by_category, exact=True)
     declared.grads(zero)
     return declared
 
@@ -276,7 +276,7 @@ def frac(x: Tensor) -> Tensor:
     return x - trunc(x)
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def positive(xp, x: Array):
     """+x.  x: any shape -> same shape."""
     if x.dtype.kind == "b":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..autograd.engine import Array, by_category, op, promoting
-from ..dtype import NARROW, finfo, is_floating
+from ..dtype import finfo, is_floating
 from ..tensor import Tensor
 from .creation import zeros_like
 
@@ -41,7 +41,7 @@ def some_tensor(promote):
 
 
 # ---------------------------------------------------------------- choice
-@op(promote=promoting(1, 2))
+@op(promote=promoting(1, 2), exact=True)
 def where_(xp, condition: Array, x: Array, other: Array):
     """x where the condition holds, else `other`.  Shapes that broadcast -> the broadcast shape."""
     return xp.where(condition, x, other)
@@ -77,13 +77,13 @@ def clamp(x: Tensor, min=None, max=None) -> Tensor:
     return x if max is None else clamp_max(x, max)
 
 
-@op(promote=tensors(by_category, 0))
+@op(promote=tensors(by_category, 0), exact=True)
 def clamp_min(xp, x: Array, min: Array):
     """x, but not below `min`, a number or a tensor; the gradient goes to the larger."""
     return xp.maximum(x, min)
 
 
-@op(promote=tensors(by_category, 0))
+@op(promote=tensors(by_category, 0), exact=True)
 def clamp_max(xp, x: Array, max: Array):
     """x, but not above `max`, a number or a tensor; the gradient goes to the smaller."""
     return xp.minimum(x, max)
@@ -111,7 +111,7 @@ def _extreme(name, doc, *rules):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Shapes that broadcast -> the broadcast shape."
-    declared = op(body, promote=tensors(by_category))
+    declared = op(body, promote=tensors(by_category), exact=True)
     declared.grads(*rules)
     return declared
 
@@ -156,19 +156,7 @@ def _truth(name, doc, promote=by_category, function=None):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Shapes that broadcast -> bool of the broadcast shape."
-    return op(body, promote=_rounding(promote))
-
-
-def _rounding(promote):
-    """`promote`, with a Python number beside a narrow tensor rounded to its type: compared are numbers of one type."""
-
-    def rounded(op, arrays):
-        x = arrays[0]
-        if isinstance(arrays[1], float) and getattr(x, "dtype", None) in NARROW:
-            arrays = [x, float(x.dtype.type(arrays[1]))]
-        return promote(op, arrays)
-
-    return rounded
+    return op(body, promote=promote, exact=True)
 
 
 def _test(name, doc):
