@@ -127,7 +127,7 @@ def test_threads_may_share_a_decorated_function():
 def test_what_cannot_be_is_refused():
     with pytest.raises(RuntimeError, match="device_type must be 'cpu' or 'cuda' .* got 'cuda:0'"):
         tinydl.autocast("cuda:0")
-    with pytest.raises(TypeError, match="a narrow type, float16 or bfloat16, got float32; enabled=False"):
+    with pytest.raises(TypeError, match="a narrow type, bfloat16 or float16, got float32; enabled=False"):
         tinydl.autocast("cpu", dtype=f32)
     assert not amp.is_autocast_available("tpu") and amp.is_autocast_available("cuda")
     assert amp.get_autocast_dtype("cpu") == bf16 and amp.get_autocast_dtype("cuda") == f16

@@ -20,7 +20,7 @@ def derivative(name):
     return next(n for n in (f"{name}_slope", f"{name}_grad") if n in FAMILIES["pointwise"])
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_and_slopes(name, dtype):
     for shape in ((), (0, 3), (7,), (3, 5, 16)):

@@ -11,7 +11,8 @@ from tinydl.testing.emulated import EMULATED, emulated_device
 pytestmark = pytest.mark.usefixtures("place")
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1)}
+ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1),
+              "bfloat16": ("bfloat16", 1)}  # fmt: skip
 # sizes of the steps, hidden units, backwards
 CASES = {
     "equal": ((3, 3, 3), 12, False),

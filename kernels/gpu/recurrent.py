@@ -17,7 +17,9 @@ from .tiles import STEP
 KINDS = {"tanh": "TANH", "relu": "RELU", "gru": "GRU", "lstm": "LSTM"}
 GATES = {"TANH": 1, "RELU": 1, "GRU": 3, "LSTM": 4}
 # numbers and their arithmetic on tensor cores
-NUMBERS = (("float", "Tf32"), ("float", "Ieee"), ("double", "Double"), ("__half", "Half"))
+NUMBERS = (
+    ("float", "Tf32"), ("float", "Ieee"), ("double", "Double"), ("__half", "Half"), ("__nv_bfloat16", "Brain"),
+)  # fmt: skip
 BATCHES = ((16, 4), (64, 2))  # rows that a block takes at once, and parts of k that it multiplies side by side
 UNITS, COLUMNS, RING = 8, 32, 4  # of a block, forwards and backwards; steps of k on their way (csrc/sequence.cu)
 MOST_SHARED = 227 << 10
@@ -147,8 +149,8 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
         dc if kind == "LSTM" else None,
         _product(dx.T, x) if needed[2] else None,
         _product(du.T, before) if needed[3] else None,
-        dx.sum(0) if needed[4] else None,
-        du.sum(0) if needed[5] else None,
+        dx.sum(0, dtype=total).astype(x.dtype) if needed[4] else None,
+        du.sum(0, dtype=total).astype(x.dtype) if needed[5] else None,
     ]
 
 

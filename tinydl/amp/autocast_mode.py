@@ -9,8 +9,6 @@ from ..autograd.autocast import Casting
 from ..autograd.mode import autocasting, state
 from ..device import known_types
 
-NARROW = (dtypes.float16, dtypes.bfloat16)
-
 
 class autocast:
     """Within it operations choose the type of their operands: a context manager, and a decorator.
@@ -23,8 +21,8 @@ class autocast:
     Matrix products, convolutions, recurrent layers and attention run in the narrow type; powers, logarithms, sums,
     norms, softmax and losses in float32; mixtures in the widest type; all else in the type that comes (the lists stand
     in `tinydl.autograd.autocast`, and are PyTorch's for CUDA on every device).  float64 is left alone, and so are
-    methods that write in place.  Gradients are computed in the types of the forward, whether or not `backward` is
-    called within the context.
+    methods that write in place.  Gradients have the types of the forward, whether or not `backward` is called
+    within the context.
 
     RuntimeError for an unknown device; TypeError for a dtype that is no narrow one.
     """
@@ -68,8 +66,8 @@ def _known(name, device_type):
 
 def _narrow(dtype, enabled):
     found = dtypes.as_dtype(dtype)
-    if enabled and found not in NARROW:
-        names = " or ".join(t.name for t in NARROW)
+    if enabled and found not in dtypes.NARROW:
+        names = " or ".join(sorted(t.name for t in dtypes.NARROW))
         raise TypeError(
             f"autocast: dtype must be a narrow type, {names}, got {found}; enabled=False leaves types alone"
         )
