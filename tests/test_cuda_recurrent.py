@@ -6,6 +6,7 @@ from emulation import check
 from samples.make import Sample, normal
 
 from tinydl.kernels.gpu import launch, precision, recurrent
+from tinydl.kernels.gpu.arrays import NARROW
 from tinydl.testing.emulated import EMULATED, emulated_device
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -69,9 +70,10 @@ def test_layers_and_their_gradients(name, case, arithmetic, launched):
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_plain_layers(nonlinearity, arithmetic):
     dtype, more = arithmetic
+    kink = nonlinearity == "relu" and dtype in NARROW  # rounding carries units over it, to another slope
     for bias, case in ((True, CASES["shorter"]), (False, CASES["backwards"])):
         sample = layer("rnn", *case, bias=bias, tail={"nonlinearity": nonlinearity})
-        check("rnn", sample, dtype, served=["rnn_grad"], more=more)
+        check("rnn", sample, dtype, order=int(not kink), served=[] if kink else ["rnn_grad"], more=more)
 
 
 @pytest.mark.emulated

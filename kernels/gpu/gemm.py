@@ -46,7 +46,7 @@ def _of_narrow(x, other):
     flat = other.ndim <= 2 and recording.now.step is None
     if flat or (x.dtype == "float16" and recording.now.step is None):
         rows = x.reshape(prod(x.shape[:-1]), x.shape[-1]) if flat and x.ndim > 2 else x
-        y = backend_of(x).xp.matmul(rows, other)
+        y = backend_of(x).xp.matmul(rows, other).astype(x.dtype, copy=False)
         return y.reshape(*x.shape[:-1], *other.shape[1:]) if rows is not x else y
     y = _matmul(x.astype("float32"), other.astype("float32"), "Tf32")
     return y if y is NotImplemented else y.astype(x.dtype)

@@ -156,7 +156,7 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
 
 def _product(a, b):
     y = gemm.product(a[None], b[None], what="rnn")
-    return a @ b if y is NotImplemented else y[0]
+    return (a @ b).astype(a.dtype, copy=False) if y is NotImplemented else y[0]
 
 
 def _order(sizes, backwards):
