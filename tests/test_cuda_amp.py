@@ -1,4 +1,4 @@
-"""Mixed precision on the emulated device: CUDA kernels of narrow types and float32 in one training step, as on the CPU."""
+"""Mixed precision on the emulated device: CUDA kernels of narrow types and float32 in one step, as on the CPU."""
 
 import numpy as np
 import pytest
