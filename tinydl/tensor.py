@@ -303,7 +303,7 @@ class Tensor:
 
     # ---- other forms of it
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array itself, sharing memory.  Writes to it are not seen by version checks.
+        """The array itself, sharing memory (of bfloat16, ml_dtypes').  Writes to it are not seen by version checks.
 
         Refused for a tensor that requires grad or lies on a GPU, unless `force`, which detaches and copies over.
         """

@@ -41,7 +41,7 @@ def some_tensor(promote):
 
 
 # ---------------------------------------------------------------- choice
-@op(promote=promoting(1, 2), exact=True)
+@op(promote=promoting(1, 2))
 def where_(xp, condition: Array, x: Array, other: Array):
     """x where the condition holds, else `other`.  Shapes that broadcast -> the broadcast shape."""
     return xp.where(condition, x, other)
@@ -148,7 +148,7 @@ fmin = _extreme(
 
 
 # ---------------------------------------------------------------- truth values
-def _truth(name, doc, promote=by_category, function=None):
+def _truth(name, doc, promote=by_category, function=None, exact=True):
     """Declare a function of two arguments whose result is bool and has no gradient."""
 
     def body(xp, x: Array, other: Array):
@@ -156,7 +156,7 @@ def _truth(name, doc, promote=by_category, function=None):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Shapes that broadcast -> bool of the broadcast shape."
-    return op(body, promote=promote, exact=True)
+    return op(body, promote=promote, exact=exact)
 
 
 def _test(name, doc):
@@ -177,9 +177,9 @@ lt = _truth("lt", "x is less than other.", _first, "less")
 le = _truth("le", "x is at most other.", _first, "less_equal")
 gt = _truth("gt", "x is greater than other.", _first, "greater")
 ge = _truth("ge", "x is at least other.", _first, "greater_equal")
-logical_and = _truth("logical_and", "Both are not 0.", _both)
-logical_or = _truth("logical_or", "At least one is not 0.", _both)
-logical_xor = _truth("logical_xor", "Exactly one is not 0.", _both)
+logical_and = _truth("logical_and", "Both are not 0.", _both, exact=False)
+logical_or = _truth("logical_or", "At least one is not 0.", _both, exact=False)
+logical_xor = _truth("logical_xor", "Exactly one is not 0.", _both, exact=False)
 logical_not = _test("logical_not", "x is 0.")
 isnan = _test("isnan", "x is NaN.")
 isinf = _test("isinf", "x is infinite.")
