@@ -141,6 +141,7 @@ def test_random_numbers(dtype):
     assert abs(tinydl.randn(50_000, dtype=dtype).float().std().item() - 1) < 0.02
     tinydl.manual_seed(1)
     assert tinydl.equal(tinydl.rand(50_000, dtype=dtype), x)
+    assert x.random_().max().item() == {bf16: 255, f16: 2047}[dtype] and x.uniform_(2, 3).min().item() >= 2
     y = nn.functional.dropout(tinydl.ones(10_000, dtype=dtype), 0.5)
     assert y.dtype == dtype and set(y.tolist()) == {0.0, 2.0}
     assert tinydl.bernoulli(tinydl.full((10_000,), 0.25, dtype=dtype)).mean().item() == pytest.approx(0.25, abs=0.03)

@@ -52,7 +52,7 @@ def _numbers(data):
 
 
 def _natural(array):
-    if array.dtype.kind == "f" or dtypes.is_floating(array.dtype):
+    if dtypes.is_floating(array.dtype):
         return dtypes.get_default_dtype()
     if array.dtype.kind in "OUSc":
         kind = {"O": "objects that are none", "c": "complex ones"}.get(array.dtype.kind, "strings")

@@ -350,13 +350,12 @@ def bernoulli_(x: Tensor, p=0.5, *, generator=None) -> Tensor:
 
 def random_(x: Tensor, from_=0, to=None, *, generator=None) -> Tensor:
     """In place: integers from from_ to to - 1; random_(to) from 0; random_() all that x can hold."""
-    kind = x.dtype.kind
     if to is None and from_:
         from_, to = 0, from_
-    elif to is None and kind == "f":
+    elif to is None and dtypes.is_floating(x.dtype):
         to = 2 ** _UNIFORM[x.dtype.name][0]
     elif to is None:
-        to = 2 if kind == "b" else dtypes.iinfo(x.dtype).max + 1
+        to = 2 if x.dtype == dtypes.bool_ else dtypes.iinfo(x.dtype).max + 1
     low, high = _check_range("random_", from_, to)
     return write(x, "random_", lambda x: _integers(x, low, high, generator))
 
