@@ -149,14 +149,19 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
         dc if kind == "LSTM" else None,
         _product(dx.T, x) if needed[2] else None,
         _product(du.T, before) if needed[3] else None,
-        dx.sum(0, dtype=total).astype(x.dtype) if needed[4] else None,
-        du.sum(0, dtype=total).astype(x.dtype) if needed[5] else None,
+        _sums(dx) if needed[4] else None,
+        _sums(du) if needed[5] else None,
     ]
 
 
 def _product(a, b):
     y = gemm.product(a[None], b[None], what="rnn")
     return (a @ b).astype(a.dtype, copy=False) if y is NotImplemented else y[0]
+
+
+def _sums(d):
+    """Of the columns of d, added up in the type that is wide enough."""
+    return d.astype(wide(d), copy=False).sum(0).astype(d.dtype, copy=False)
 
 
 def _order(sizes, backwards):
