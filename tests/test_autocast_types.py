@@ -97,7 +97,7 @@ def ours(expression):
     def make(*shape):
         return tinydl.rand(*shape) * 0.5 + 0.1
 
-    return type_of(expression, tinydl, functional, make, tinydl.autocast("cpu"), tinydl.tensor([0, 1, 2, 3]))
+    return type_of(expression, tinydl, functional, make, tinydl.autocast("cpu", "float16"), tinydl.tensor([0, 1, 2, 3]))
 
 
 @contextlib.contextmanager

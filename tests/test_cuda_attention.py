@@ -24,7 +24,7 @@ CASES = {
 
 
 EVERY = [(case, "float32") for case in CASES]
-EVERY += [(case, dtype) for case in ("plain", "added mask", "wide") for dtype in ("float64", "float16")]
+EVERY += [(case, dtype) for case in ("plain", "added mask", "wide") for dtype in ("float64", "float16", "bfloat16")]
 
 
 @pytest.mark.parametrize("case, dtype", EVERY)

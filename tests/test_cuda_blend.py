@@ -10,7 +10,7 @@ import tinydl.nn.functional as F
 from tinydl.kernels.gpu import blend, faults
 
 pytestmark = pytest.mark.usefixtures("place")
-TYPES = ["float32", "float64", "float16"]
+TYPES = ["float32", "float64", "float16", "bfloat16"]
 
 
 @pytest.mark.parametrize("dtype", TYPES)

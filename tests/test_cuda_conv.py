@@ -33,7 +33,8 @@ CASES = {
     "depthwise stride": (window((2, 7, 8), (1, 4, 3), stride=2, padding=1, dilation=2, groups=8), 1, 16, 8),
     "no images": (window((3, 3), (2, 2)), 0, 2, 2),
 }
-ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1)}
+ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1),
+              "bfloat16": ("bfloat16", 1)}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -66,7 +67,7 @@ def test_every_tile_in_every_arithmetic(tile, name, monkeypatch):
     rows = tile[0] + 3 if tile[0] < 128 else 130
     monkeypatch.setattr(gpu, "_tile", lambda *sizes: tile)
     dtype, more = {"Ieee": ARITHMETIC["ieee"], "Tf32": ARITHMETIC["tf32"], "Half": ARITHMETIC["float16"],
-                   "Double": ARITHMETIC["float64"]}[name]  # fmt: skip
+                   "Brain": ARITHMETIC["bfloat16"], "Double": ARITHMETIC["float64"]}[name]  # fmt: skip
     with multiplying(name.lower()):
         sample = Sample(normal(9, 3, *w.image), normal(rows, 3, *w.size), None, window=w)
         check("conv", sample, dtype, served=["conv_weight"], more=more)

@@ -9,7 +9,7 @@ import tinydl
 import tinydl.nn.functional as F
 
 pytestmark = pytest.mark.usefixtures("place")
-TYPES = ["float32", "float64", "float16"]
+TYPES = ["float32", "float64", "float16", "bfloat16"]
 
 
 @pytest.mark.parametrize("dtype", TYPES)

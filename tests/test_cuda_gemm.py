@@ -6,6 +6,7 @@ import pytest
 from emulation import check, in_every_order, kernel_device
 from samples.make import Sample, normal
 
+import tinydl
 from tinydl.kernels.gpu import gemm, precision
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -53,6 +54,40 @@ def test_every_layout_and_tile(tile, a_turned, b_turned, mode, monkeypatch):
 )
 def test_operations_and_their_gradients(name, sample, mode):
     check(name, sample, "float32", served=["matmul"], more={"ieee": 1, "tf32": 50}[mode])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "name, sample",
+    [
+        ("matmul", Sample(normal(5, 7), normal(7, 3))),
+        ("matmul", Sample(normal(7), normal(7, 3))),
+        ("matmul", Sample(normal(2, 5, 7), normal(7))),
+        ("matmul", Sample(normal(2, 5, 7), normal(7, 3))),
+        ("matmul", Sample(normal(2, 4, 8), normal(2, 8, 12))),
+        ("linear", Sample(normal(2, 5, 7), normal(3, 7), normal(3))),
+    ],
+)
+def test_narrow_types(name, sample, dtype, mode):
+    """By cuBLAS, or (stacks of bfloat16) by TF32, whatever the mode; both sum in float32."""
+    with kernel_device() as device:
+        given = [tinydl.tensor(a, dtype=dtype, device=device) for a in sample.args]
+        got = device.kernels[name](*(t.array for t in given), *[None] * (name == "linear" and len(given) < 3))
+        assert got.dtype == dtype
+        exact = [t.double().cpu().array for t in given]
+        want = exact[0] @ (exact[1] if name == "matmul" else exact[1].T) + (exact[2] if len(exact) > 2 else 0)
+        unit = float(tinydl.finfo(dtype).eps)
+        near = np.abs(got.get().astype("d") - want) <= unit * (np.abs(want) + 8)
+        assert near.all() and got.shape == want.shape
+
+
+def test_a_stack_of_bfloat16_loses_nothing_in_tf32(mode):
+    """10 bits hold bfloat16's 8: the products are exact, the sums in float32."""
+    a, b = (np.asarray(normal(2, 8, 64)).astype("bfloat16"), np.asarray(normal(2, 64, 8)).astype("bfloat16"))
+    with kernel_device() as device:
+        got = gemm._matmul(*(device.array(t.astype("f")) for t in (a, b)), "Tf32").get()
+    want = a.astype("d") @ b.astype("d")
+    assert np.abs(got - want).max() < 4e-6 * np.abs(want).max()
 
 
 def test_what_is_declined(mode):

@@ -9,7 +9,7 @@ import tinydl
 from tinydl.kernels.gpu import reduce
 
 pytestmark = pytest.mark.usefixtures("place")
-TYPES = ["float32", "float64", "float16"]
+TYPES = ["float32", "float64", "float16", "bfloat16"]
 
 
 @pytest.fixture(params=[8, 2048], ids=["many parts", "one part"])

@@ -17,7 +17,7 @@ from tinydl.testing import cudaemu
 pytestmark = pytest.mark.usefixtures("place")
 SIZES = (0, 1, 3, 17, 256, PIECE, 2 * PIECE + 1)
 STATES = {"adam_update": [2, 3], "sgd_update": [0, 1]}  # arrays of state that a parameter may have
-NEAR = {"float32": 1e-6, "float64": 1e-14, "float16": 2e-3}
+NEAR = {"float32": 1e-6, "float64": 1e-14, "float16": 2e-3, "bfloat16": 1.6e-2}
 
 
 def on_device(device, arrays):

@@ -13,7 +13,7 @@ from tinydl.kernels.window import taps
 from tinydl.ops.window import Bins
 
 pytestmark = pytest.mark.usefixtures("place")
-TYPES = ("float32", "float64", "float16")
+TYPES = ("float32", "float64", "float16", "bfloat16")
 WINDOWS = {
     "1d": POOLS[0],
     "2d": POOLS[1],

@@ -6,12 +6,14 @@ from emulation import check
 from samples.make import Sample, normal
 
 from tinydl.kernels.gpu import launch, precision, recurrent
+from tinydl.kernels.gpu.arrays import NARROW
 from tinydl.testing.emulated import EMULATED, emulated_device
 
 pytestmark = pytest.mark.usefixtures("place")
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1)}
+ARITHMETIC = {"ieee": ("float32", 1), "tf32": ("float32", 50), "float64": ("float64", 1), "float16": ("float16", 1),
+              "bfloat16": ("bfloat16", 1)}  # fmt: skip
 # sizes of the steps, hidden units, backwards
 CASES = {
     "equal": ((3, 3, 3), 12, False),
@@ -68,9 +70,10 @@ def test_layers_and_their_gradients(name, case, arithmetic, launched):
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_plain_layers(nonlinearity, arithmetic):
     dtype, more = arithmetic
+    kink = nonlinearity == "relu" and dtype in NARROW  # rounding carries units over it, to another slope
     for bias, case in ((True, CASES["shorter"]), (False, CASES["backwards"])):
         sample = layer("rnn", *case, bias=bias, tail={"nonlinearity": nonlinearity})
-        check("rnn", sample, dtype, served=["rnn_grad"], more=more)
+        check("rnn", sample, dtype, order=int(not kink), served=[] if kink else ["rnn_grad"], more=more)
 
 
 @pytest.mark.emulated

@@ -8,7 +8,7 @@ from samples.make import Sample, integers, normal, positive
 import tinydl
 
 pytestmark = pytest.mark.usefixtures("place")
-TYPES = ["float32", "float64", "float16"]
+TYPES = ["float32", "float64", "float16", "bfloat16"]
 
 
 @pytest.mark.parametrize("dtype", TYPES)

@@ -29,10 +29,10 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
-KERNEL_LIBRARIES = {"numpy", "numba", "llvmlite", "cupy"}
-# Imported inside functions, when first needed: `import tinydl` brings in NumPy alone.
+KERNEL_LIBRARIES = {"numpy", "ml_dtypes", "numba", "llvmlite", "cupy"}
+# Imported inside functions, when first needed: `import tinydl` brings in NumPy and ml_dtypes.
 LAZY = {"numba", "llvmlite", "scipy", "safetensors", "tqdm", "matplotlib", "sklearn", "pooch"}
-LAZY |= {"PIL", "ml_dtypes", "threadpoolctl", "pandas", "tensorboardX", "IPython"}
+LAZY |= {"PIL", "threadpoolctl", "pandas", "tensorboardX", "IPython"}
 LONGEST = 450
 
 
@@ -115,8 +115,9 @@ def test_kernels_know_arrays_only(path):
 
 @each(sources("tinydl"))
 def test_only_numpy_is_imported_at_once(path):
+    """And ml_dtypes, which adds bfloat16 to NumPy: 4 ms beside NumPy's 60."""
     for item in imports_of(path):
-        if is_outside(item) and item.library != "numpy":
+        if is_outside(item) and item.library not in ("numpy", "ml_dtypes"):
             where = f"{path}:{item.line}: {item.module}"
             assert item.library in LAZY | {"cupy"}, f"{where} is no dependency"
             assert item.lazy, f"{where} must be imported inside the function that needs it"

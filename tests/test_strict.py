@@ -81,6 +81,16 @@ def test_numpy_is_refused(device):
         device.xp.nancumprod_of_nothing  # noqa: B018
 
 
+@pytest.mark.emulated
+def test_what_cupy_does_not_do_in_bfloat16_is_refused(device):
+    """`where` would give float32, a product of stacks would fail; what has a loop, or moves, is done."""
+    xp, a = device.xp, device.array(np.ones((2, 2)), "bfloat16")
+    for call in (lambda: xp.where(a > 0, a, a), lambda: a[None] @ a[None], lambda: a.sum(), lambda: xp.special.erf(a)):
+        with pytest.raises(TypeError, match="strict: CuPy does not do (where|matmul|sum|erf) in bfloat16"):
+            call()
+    assert (a @ a).shape == (2, 2) and (a + a).dtype == xp.concatenate([a, a]).dtype == a[0].dtype == a.dtype
+
+
 def test_what_must_read_back_may(device):
     x = tinydl.tensor([3.0, 0.0, 3.0]).to(device)
     assert x.max().item() == 3

@@ -11,7 +11,7 @@ from tinydl import dtype as dtypes
 from tinydl.ops import elementwise
 
 torch = oracle()
-NAMES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+NAMES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
 KINDS = [(name, shape) for name in NAMES for shape in ((2,), ())]
 NUMBERS = [True, 3, 2.5]
 

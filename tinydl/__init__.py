@@ -9,6 +9,7 @@ from .autograd import (
 )
 from .device import device, get_default_device, set_default_device
 from .dtype import (
+    bfloat16,
     bool_,
     double,
     finfo,

@@ -49,12 +49,15 @@ class Kernels(dict):
 
 
 class Device:
-    """A place for tensors: `device.type`, `device.xp` (array library), `device.kernels[name]`."""
+    """A place for tensors: `device.type`, `device.xp` (array library), `device.kernels[name]`.
 
-    def __init__(self, type: str, index: int | None, xp: Namespace, kernels: str, array_type):
+    narrow: whether it has kernels of floating types of 16 bits, so that gradients are computed in these, too.
+    """
+
+    def __init__(self, type: str, index: int | None, xp: Namespace, kernels: str, array_type, narrow: bool = True):
         self.type, self.index, self.xp = type, index, xp
         self.kernels = Kernels(kernels)
-        self.array_type = array_type
+        self.array_type, self.narrow = array_type, narrow
         self.memory = None  # of a GPU: its allocator
 
     def __str__(self):
@@ -136,7 +139,7 @@ def raise_faults(every: bool = False):
         faults.raise_faults(every)
 
 
-CPU = Device("cpu", None, Namespace("numpy", "scipy.special"), ".kernels.cpu", np.ndarray)
+CPU = Device("cpu", None, Namespace("numpy", "scipy.special"), ".kernels.cpu", np.ndarray, narrow=False)
 _BY_ARRAY: dict[type, Device] = {np.ndarray: CPU}
 _BY_NAME: dict[str, Device] = {"cpu": CPU}
 

@@ -1,13 +1,17 @@
 """The types of tensor elements, and PyTorch's rules for what comes of mixing them.
 
-A dtype is NumPy's own `numpy.dtype`, so that arrays, CuPy and tensors speak of the same thing.
+A dtype is NumPy's own `numpy.dtype`, so that arrays, CuPy and tensors speak of the same thing.  bfloat16, which NumPy
+lacks, is that of the package ml_dtypes; to NumPy it is of no kind, so whether a type is floating is asked of
+`is_floating`.
 """
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 
 float16 = half = np.dtype("float16")
+bfloat16 = np.dtype(ml_dtypes.bfloat16)
 float32 = np.dtype("float32")
 float64 = double = np.dtype("float64")
 uint8 = np.dtype("uint8")
@@ -17,9 +21,22 @@ int32 = np.dtype("int32")
 int64 = long = np.dtype("int64")
 bool_ = np.dtype("bool")
 
-_SUPPORTED = {float16, float32, float64, uint8, int8, int16, int32, int64, bool_}
+# Floating types of 16 bits: what is computed of them is computed in float32, and rounded once.
+NARROW = frozenset((float16, bfloat16))
+FLOATING = NARROW | {float32, float64}
+_SUPPORTED = FLOATING | {uint8, int8, int16, int32, int64, bool_}
 _default = float32
-_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+_CATEGORY = {"b": 0, "u": 1, "i": 1}
+
+
+def is_floating(dtype: np.dtype) -> bool:
+    """Whether numbers of this type have a fraction."""
+    return dtype in FLOATING
+
+
+def is_narrow(dtype: np.dtype) -> bool:
+    """Whether it is a floating type of 16 bits, in whose sums small numbers are lost."""
+    return dtype in NARROW
 
 
 def get_default_dtype() -> np.dtype:
@@ -28,10 +45,10 @@ def get_default_dtype() -> np.dtype:
 
 
 def set_default_dtype(dtype) -> None:
-    """Make `dtype` (float16, float32 or float64) the type of new floating tensors."""
+    """Make `dtype` (float16, bfloat16, float32 or float64) the type of new floating tensors."""
     global _default
     dtype = as_dtype(dtype)
-    if dtype.kind != "f":
+    if not is_floating(dtype):
         raise TypeError(f"set_default_dtype: expected a floating dtype, got {dtype}")
     _default = dtype
     _result_cache.clear()
@@ -61,14 +78,14 @@ def of_number(value) -> np.dtype:
 
 
 def promote_types(a, b) -> np.dtype:
-    """The smallest type that holds both: a floating type wins over any integer."""
+    """The smallest type that holds both: a floating type wins over any integer, float32 holds both narrow ones."""
     a, b = as_dtype(a), as_dtype(b)
     if a is b or a == b:
         return a
-    if a.kind == "f" and b.kind != "f":
-        return a
-    if b.kind == "f" and a.kind != "f":
-        return b
+    if is_floating(a) != is_floating(b):
+        return a if is_floating(a) else b
+    if bfloat16 in (a, b):
+        a, b = (float32 if t in NARROW else t for t in (a, b))
     return np.promote_types(a, b)
 
 
@@ -76,9 +93,9 @@ def _outrank(higher, lower):
     """Type of two groups of operands: the lower group counts only where its category is higher."""
     if higher is None or lower is None:
         return higher or lower
-    if higher.kind == "f":
+    if is_floating(higher):
         return higher
-    if higher.kind == "b" or lower.kind == "f":
+    if higher.kind == "b" or is_floating(lower):
         return promote_types(higher, lower)
     return higher
 
@@ -103,11 +120,19 @@ def result_of(operands) -> np.dtype:
 
 def can_cast(source, target) -> bool:
     """Whether an in-place result of type `source` may be stored as `target` (not: float to int)."""
-    return _CATEGORY[as_dtype(source).kind] <= _CATEGORY[as_dtype(target).kind]
+    return _category(as_dtype(source)) <= _category(as_dtype(target))
+
+
+def _category(dtype):
+    return 2 if is_floating(dtype) else _CATEGORY[dtype.kind]
 
 
 class finfo(np.finfo):
     """Limits of a floating type (NumPy's, which has PyTorch's names: eps, max, min, tiny, bits)."""
+
+    def __new__(cls, dtype):
+        dtype = as_dtype(dtype)
+        return ml_dtypes.finfo(dtype) if dtype == bfloat16 else super().__new__(cls, dtype)
 
 
 class iinfo(np.iinfo):

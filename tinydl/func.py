@@ -19,6 +19,7 @@ from typing import Any
 
 from . import autograd
 from .autograd import enable_grad
+from .dtype import is_floating
 from .ops.shape import stack
 from .tensor import Tensor
 
@@ -137,7 +138,7 @@ def _position(name, n, count):
 
 def _fresh(x):
     """The same values in a new place of the graph, tied to x where x has one."""
-    if not isinstance(x, Tensor) or x.dtype.kind != "f":
+    if not isinstance(x, Tensor) or not is_floating(x.dtype):
         what = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"grad: can only differentiate with respect to floating tensors, got {what}")
     return x.view_as(x) if x.requires_grad else x.detach().requires_grad_()

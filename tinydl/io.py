@@ -21,9 +21,11 @@ from .device import device as as_device
 from .tensor import Tensor
 
 _FORMAT = "tinydl-1"
+# a type's name in the format -> NumPy's
 _STORABLE = {
-    "float64", "float32", "float16", "int64", "int32", "int16", "int8",
-    "uint64", "uint32", "uint16", "uint8", "bool", "complex64",
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+    "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
+    "C64": "complex64",
 }  # fmt: skip
 
 
@@ -153,10 +155,10 @@ class _Writer:
         return self._names[key]
 
     def _check(self, array, path):
-        if array.dtype.name not in _STORABLE:
+        if array.dtype.name not in _STORABLE.values():
             raise TypeError(
                 f"save: {_place(path)} is an array of {array.dtype}, which cannot be stored; "
-                f"expected one of {', '.join(sorted(_STORABLE))}"
+                f"expected one of {', '.join(sorted(_STORABLE.values()))}"
             )
 
 
@@ -206,15 +208,15 @@ _DECODERS = {
 
 def _unpack(name: str, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays and the metadata of a safetensors file, or an error that says what it is."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as unpack
+    from safetensors import SafetensorError, deserialize
 
     try:
-        arrays = unpack(data)
+        found = deserialize(data)
+        arrays = {k: np.frombuffer(v["data"], _STORABLE[v["dtype"]]).reshape(v["shape"]) for k, v in found}
     except SafetensorError as error:
         raise _refusal(name, data) or _damaged(name, error) from error
     except KeyError as error:
-        raise ValueError(f"load: {name} holds tensors of type {error}, which NumPy does not have") from error
+        raise ValueError(f"load: {name} holds tensors of type {error}, which tinydl does not have") from error
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return arrays, header.get("__metadata__", {})
 

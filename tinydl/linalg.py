@@ -98,7 +98,7 @@ def cond(A: Tensor, p=None) -> Tensor:
 def _floating(name, A):
     if not isinstance(A, Tensor):
         raise TypeError(f"{name}: expected a tensor, got {type(A).__name__}")
-    if A.dtype.kind != "f":
+    if not dtypes.is_floating(A.dtype):
         raise RuntimeError(f"{name}: expected a floating tensor, got {A.dtype}; convert with .to(float)")
 
 

@@ -46,7 +46,7 @@ def _ends(array):
 
 def _formatter(array):
     """The function from an element to its text: all of one width, whole numbers as `1.`, very uneven ones as 1e-05."""
-    if array.dtype.kind != "f":
+    if not dtypes.is_floating(array.dtype):
         width = max(len(str(v)) for v in array.ravel().tolist())
         return lambda v: str(v).rjust(width)
     values = array[np.isfinite(array) & (array != 0)].astype(np.float64)

@@ -159,7 +159,7 @@ class Tensor:
 
     def is_floating_point(self) -> bool:
         """Whether the elements are floating-point numbers."""
-        return self.array.dtype.kind == "f"
+        return dtypes.is_floating(self.array.dtype)
 
     # ---- its place in the graph
     def edge(self):
@@ -196,7 +196,7 @@ class Tensor:
                 )
             self._edge = None
         elif self.edge() is None:
-            if self.array.dtype.kind != "f":
+            if not dtypes.is_floating(self.array.dtype):
                 raise RuntimeError(f"requires_grad_: only floating tensors have gradients, this one is {self.dtype}")
             self._edge = leaf_edge(self)
         return self
@@ -268,7 +268,7 @@ class Tensor:
     def data(self, value):
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
-        if self._edge is not None and value.array.dtype.kind != "f":
+        if self._edge is not None and not dtypes.is_floating(value.array.dtype):
             raise RuntimeError(f"data: a tensor that requires grad must stay floating, got {value.dtype}")
         self.array, self._storage = value.array, value._storage
         self._base, self._chain = None, ()
@@ -303,7 +303,7 @@ class Tensor:
 
     # ---- other forms of it
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array itself, sharing memory.  Writes to it are not seen by version checks.
+        """The array itself, sharing memory (of bfloat16, ml_dtypes').  Writes to it are not seen by version checks.
 
         Refused for a tensor that requires grad or lies on a GPU, unless `force`, which detaches and copies over.
         """

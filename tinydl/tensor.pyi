@@ -239,6 +239,8 @@ class Tensor:
         """1 with probability x (or p), else 0.  x: probabilities of any shape -> same shape and type."""
     def bernoulli_(self, p=..., *, generator=...) -> Tensor:
         """In place: 1 with probability p (a number, or a tensor that broadcasts), else 0."""
+    def bfloat16(self) -> Tensor:
+        """The tensor as bfloat16."""
     def bincount(self, weights: Tensor | None = ..., minlength=...) -> Tensor:
         """How often (or with what weight) each number >= 0 occurs.  x: (n,) -> (max + 1,) or longer."""
     def bitwise_and(self, other: Tensor | _complex) -> Tensor:
@@ -736,7 +738,7 @@ class Tensor:
     def numel(self) -> _int:
         """Number of elements."""
     def numpy(self, *, force: _bool = ...) -> np.ndarray:
-        """The array itself, sharing memory.  Writes to it are not seen by version checks."""
+        """The array itself, sharing memory (of bfloat16, ml_dtypes').  Writes to it are not seen by version checks."""
     def outer(self, vec2):
         """All products of two vectors' elements.  x: (n,), vec2: (m,) -> (n, m)."""
     @property

@@ -16,7 +16,6 @@ from numba import get_thread_id, prange
 
 from . import direct, flat, volumes, winograd
 from .arrays import FLOATS, empty, plain
-from .half import FLOAT16, through_float32
 from .jit import jit, thread_limit
 from .microkernel import LOW, MR, STRIP_BYTES, address, low_panel_tile, panel_tile, strip
 from .panels import columns, panels, starts
@@ -34,8 +33,6 @@ def _after(*special):
     def wrap(kernel):
         @functools.wraps(kernel)
         def first_that_serves(*args, **constants):
-            if args[0].dtype == FLOAT16:
-                return through_float32(first_that_serves, *args, **constants)
             for family in special:
                 y = getattr(family, kernel.__name__)(*args, **constants)
                 if y is not NotImplemented:

@@ -10,15 +10,12 @@ import numpy as np
 
 from .arrays import FLOATS
 from .gemm import products
-from .half import FLOAT16, through_float32
 
 SMALL = 1 << 18  # multiplications up to which OpenBLAS stays on one thread
 
 
 def matmul(x, other):
     """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m); small, broadcast and other cases are declined."""
-    if x.dtype == FLOAT16:
-        return through_float32(_product, x, other)
     if x.ndim < 2 or other.ndim < 2 or x.dtype != other.dtype or x.dtype not in FLOATS:
         return NotImplemented
     if other.ndim > 2 and x.shape[:-2] != other.shape[:-2]:
@@ -32,8 +29,6 @@ def matmul(x, other):
 
 def linear(input, weight, bias):
     """input (..., k), weight (m, k), bias (m,), (1,), () or None -> (..., m); declines as matmul does."""
-    if input.dtype == FLOAT16:
-        return through_float32(_linear, input, weight, bias)
     (m, k), types = weight.shape, {a.dtype for a in (input, weight, bias) if a is not None}
     if input.size * m <= SMALL or len(types) > 1 or input.dtype not in FLOATS:
         return NotImplemented
@@ -41,19 +36,3 @@ def linear(input, weight, bias):
         bias = np.full((m,), bias, bias.dtype)
     y = products(input.reshape(1, input.size // k, k), weight.T[None], bias)
     return y.reshape(*input.shape[:-1], m)
-
-
-def _product(x, other):
-    y = matmul(x, other)
-    try:
-        return np.matmul(x, other) if y is NotImplemented else y
-    except ValueError:  # the body says what is wrong
-        return NotImplemented
-
-
-def _linear(input, weight, bias):
-    y = linear(input, weight, bias)
-    if y is not NotImplemented:
-        return y
-    y = np.matmul(input, weight.T)
-    return y if bias is None else y + bias

@@ -24,6 +24,7 @@ FAMILIES = {
     "optim": ("adam_update", "sgd_update"),
     "picking": ("gather", "scatter_sum", "scatter_put", "scatter_last", "put_at", "strided_sum"),
     "pointwise": (
+        *("add", "sub", "mul", "true_divide", "square", "sqrt", "exp", "log", "erf", "tanh"),
         *("tanh_slope", "sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope"),
         *("leaky_relu", "leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid"),
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad"),

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from . import recording
 from .source import NAMES
 
-FLOATS = ("float32", "float64", "float16")
+NARROW = ("float16", "bfloat16")
+FLOATS = ("float32", "float64", *NARROW)
 # of an array's type the name in CUDA, and that of the type in which its numbers are added up
-WIDE = {"float": "float", "double": "double", "__half": "float"}
+WIDE = {"float": "float", "double": "double", "__half": "float", "__nv_bfloat16": "float"}
 
 
 def served(*arrays) -> bool:

@@ -9,7 +9,7 @@ from .launch import _MOST_INT, backend_of, launch
 from .source import Source
 
 BOUNDS = (64, 128)  # sizes of heads that tiles are made for
-TILES = {"float": 64, "__half": 64, "double": 32}  # queries or keys of a block
+TILES = {"float": 64, "__half": 64, "__nv_bfloat16": 64, "double": 32}  # queries or keys of a block
 KERNELS = "attention", "attention_queries", "attention_keys"
 ATTENTION = Source(
     "attention.cu",
@@ -78,7 +78,7 @@ def _masks(backend, mask, batch, L, S, dtype):
     if mask is None:
         return None, None
     if mask.dtype == bool:
-        mask = backend.xp.where(mask, dtype.type(0), dtype.type(-np.inf))
+        mask = backend.xp.where(mask, np.float32(0), np.float32(-np.inf))
     own = mask.shape[:-2]
     masks = plain(backend.xp.broadcast_to(mask, (*own, L, S)).astype(dtype, copy=False))
     return masks, table(backend, _which, own, batch)

@@ -22,7 +22,7 @@ GEOMETRY = np.dtype(
 TILES = ((16, 256, 16, 32), (64, 64, 32, 32), (64, 256, 64, 32), (128, 128, 64, 32))
 # arithmetic -> the number that is read, the sum, the number of a word
 ARITHMETIC = {"Tf32": ("float", "float"), "Ieee": ("float", "float"), "Half": ("__half", "float"),
-              "Double": ("double", "double")}  # fmt: skip
+              "Brain": ("__nv_bfloat16", "float"), "Double": ("double", "double")}  # fmt: skip
 TYPES = tuple(dict.fromkeys(ARITHMETIC.values()))
 MULTIPROCESSORS = 132  # of an H200: what work is cut for.  A constant, so that results are the same everywhere.
 MOST_TAPS, MOST_PLACES = 2048, 63  # their table lies in shared memory; of all dimensions, each has a bit

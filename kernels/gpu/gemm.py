@@ -1,6 +1,9 @@
 """Matrix products of float32 on tensor cores (csrc/gemm.cu): as accurate as float32 itself, and faster than by its own
 units, or with 10 bits (precision.py).  Everything else, and what is small, is left to cuBLAS.  Small ones are not in a
 step that becomes a CUDA graph: CuPy lets no call of cuBLAS be captured.
+
+Narrow types cuBLAS multiplies as they are, with sums in float32.  What CuPy cannot give it, stacks of bfloat16 and
+products in a graph, goes through float32 with 10 bits: they hold both narrow types, so nothing is lost.
 """
 
 from math import prod
@@ -8,7 +11,7 @@ from math import prod
 import numpy as np
 
 from . import recording
-from .arrays import plain
+from .arrays import NARROW, plain
 from .launch import backend_of, launch
 from .precision import arithmetic
 from .source import Source
@@ -31,26 +34,42 @@ GEMM = Source(
 
 
 def matmul(x, other):
-    """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m), float32; declines small and broadcast products."""
+    """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m); declines small and broadcast products of float32."""
     if not (x.ndim and other.ndim) or x.shape[-1] != other.shape[-2 if other.ndim > 1 else 0]:
         return NotImplemented  # the body says what is wrong
+    if x.dtype.name in NARROW:
+        return _of_narrow(x, other)
+    return _matmul(x, other)
+
+
+def _of_narrow(x, other):
+    flat = other.ndim <= 2 and recording.now.step is None
+    if flat or (x.dtype == "float16" and recording.now.step is None):
+        rows = x.reshape(prod(x.shape[:-1]), x.shape[-1]) if flat and x.ndim > 2 else x
+        y = backend_of(x).xp.matmul(rows, other).astype(x.dtype, copy=False)
+        return y.reshape(*x.shape[:-1], *other.shape[1:]) if rows is not x else y
+    y = _matmul(x.astype("float32"), other.astype("float32"), "Tf32")
+    return y if y is NotImplemented else y.astype(x.dtype)
+
+
+def _matmul(x, other, name=None):
     if x.ndim < 2 or other.ndim < 2 or (other.ndim > 2 and x.shape[:-2] != other.shape[:-2]):
-        return NotImplemented if recording.now.step is None else _of_stacks(x, other)
+        return NotImplemented if recording.now.step is None else _of_stacks(x, other, name)
     batch, (k, m) = prod(other.shape[:-2]), other.shape[-2:]
     if other.ndim == 2 and x.ndim > 2:
         x2 = x.reshape(prod(x.shape[:-1]), k)
-        y = product(x2[None], other[None])
+        y = product(x2[None], other[None], name=name)
     else:
-        y = product(x.reshape(batch, *x.shape[-2:]), other.reshape(batch, k, m))
+        y = product(x.reshape(batch, *x.shape[-2:]), other.reshape(batch, k, m), name=name)
     return y if y is NotImplemented else y.reshape(*x.shape[:-1], m)
 
 
-def _of_stacks(x, other):
+def _of_stacks(x, other, name):
     """A product with a vector, or of stacks that broadcast, as that of two stacks of one shape."""
     xp = backend_of(x).xp
     a, b = x[None] if x.ndim == 1 else x, other[:, None] if other.ndim == 1 else other
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    y = matmul(xp.broadcast_to(a, (*lead, *a.shape[-2:])), xp.broadcast_to(b, (*lead, *b.shape[-2:])))
+    y = _matmul(xp.broadcast_to(a, (*lead, *a.shape[-2:])), xp.broadcast_to(b, (*lead, *b.shape[-2:])), name)
     shape = *lead, *x.shape[-2:-1], *(other.shape[-1:] if other.ndim > 1 else ())
     return y if y is NotImplemented else y.reshape(shape)
 
@@ -59,14 +78,17 @@ def linear(input, weight, bias):
     """input (..., k), weight (m, k), bias (m,) or None -> (..., m); declines as matmul does."""
     if input.shape[-1] != weight.shape[1] or (bias is not None and bias.shape != weight.shape[:1]):
         return NotImplemented
+    if input.dtype.name in NARROW:
+        y = _of_narrow(input, weight.T)
+        return y if bias is None or y is NotImplemented else y + bias
     y = product(input.reshape(1, prod(input.shape[:-1]), weight.shape[1]), weight.T[None], bias)
     return y if y is NotImplemented else y.reshape(*input.shape[:-1], len(weight))
 
 
-def product(a, b, bias=None, what="matmul"):
+def product(a, b, bias=None, what="matmul", name=None):
     """a (batch, n, k), b (batch, k, m), bias (m,) -> (batch, n, m).  Arrays turned on their sides are read as they lie.
 
-    what: whose precision is meant.
+    what: whose precision is meant.  name: the arithmetic, instead of that.
     """
     (batch, n, k), m = a.shape, b.shape[2]
     if {t.dtype.name for t in (a, b, bias) if t is not None} != {"float32"}:
@@ -81,9 +103,9 @@ def product(a, b, bias=None, what="matmul"):
     backend = backend_of(a)
     unaligned = (k if a_deep else n) % 4 or (m if b_flat else k) % 4 or (backend.address(a) | backend.address(b)) % 16
     if unaligned:  # 16 bytes at once is the only way that the kernel copies
-        return _aligned(a, b, bias, what, a_deep, b_flat) if captured else NotImplemented
+        return _aligned(a, b, bias, what, name, a_deep, b_flat) if captured else NotImplemented
     large = -(-n // 128) * -(-m // 128) * batch >= LARGE
-    tile, name = TILES[large], arithmetic("float32", what)
+    tile, name = TILES[large], name or arithmetic("float32", what)
     y = backend.empty((batch, n, m), a.dtype)
     launch(
         GEMM, _instance(name, a_deep, not b_flat, tile), (-(-n // tile[0]) * -(-m // tile[1]), 1, batch), threads(tile),
@@ -92,11 +114,11 @@ def product(a, b, bias=None, what="matmul"):
     return y
 
 
-def _aligned(a, b, bias, what, a_deep, b_flat):
+def _aligned(a, b, bias, what, name, a_deep, b_flat):
     """The product of copies with lines that are multiples of 16 bytes long, filled up with zeros."""
     a, b = a if a_deep else a.swapaxes(1, 2), b if b_flat else b.swapaxes(1, 2)
     m = b.shape[2]
-    y = product(_filled_up(a), _filled_up(b, rows=True), None, what)[..., :m]
+    y = product(_filled_up(a), _filled_up(b, rows=True), None, what, name)[..., :m]
     return plain(y) if bias is None else y + bias
 
 

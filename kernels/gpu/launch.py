@@ -139,22 +139,22 @@ def _sizes(n):
 
 
 def _checked(instance, parameter, a, backend):
-    name, code, array, _ = parameter
+    name, dtype, array, _ = parameter
     if not array:
-        return _number(instance, name, np.dtype(code), a)
+        return _number(instance, name, dtype, a)
     if a is None:
         return backend.unwrap(None)
     if not hasattr(a, "dtype") or backend_of(a) is not backend:
         raise LaunchError(f"{instance}: {name} must be an array of the same device, got {type(a).__name__}")
-    if f"{a.dtype.kind}{a.dtype.itemsize}" != code:
-        raise LaunchError(f"{instance}: {name} must hold {np.dtype(code)}, got {a.dtype}")
+    if a.dtype != dtype and not (dtype.type is np.void and a.dtype.itemsize == dtype.itemsize):
+        raise LaunchError(f"{instance}: {name} must hold {dtype}, got {a.dtype}")
     if not a.flags.c_contiguous:
         raise LaunchError(f"{instance}: {name} of shape {a.shape} is not contiguous")
     return backend.unwrap(a)
 
 
 def _number(instance, name, dtype, value):
-    if dtype.kind == "V":  # a struct: CuPy passes an array of one element by value
+    if dtype.type is np.void:  # a struct: CuPy passes an array of one element by value
         if getattr(value, "nbytes", 0) != dtype.itemsize:
             raise LaunchError(f"{instance}: {name} is a struct of {dtype.itemsize} bytes, got {value!r}")
         return value

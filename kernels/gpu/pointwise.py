@@ -1,18 +1,27 @@
 """Elementwise functions and their gradients, each one pass: csrc/pointwise.cu around the formulas of ../formulas.py.
 
-What is one function of CuPy's (add, exp, ...) has no kernel here: CuPy makes one pass of it itself.
+What is one function of CuPy's (add, exp, ...) has a kernel for narrow types only: of float32 CuPy makes one pass
+itself, of these it would take three, to float32 and back, or round a number that stands beside the array.
 """
 
 import ast
 
+import numpy as np
+
 from ..formulas import TABLE, kernels_of
-from .arrays import instance, instances, lanes, plain, served
+from .arrays import NARROW, WIDE, instance, instances, lanes, plain, served
 from .launch import backend_of, elementwise
+from .source import NAMES as TYPES
 from .source import Source
 
-SINGLE = {"add", "sub", "mul", "true_divide", "neg", "abs", "square", "sqrt", "exp", "log", "erf", "tanh"}
-NAMES = [name for name in TABLE if name not in SINGLE]
+TWO = ("add", "sub", "mul", "true_divide")
+SINGLE = (*TWO, "square", "sqrt", "exp", "log", "erf", "tanh")
+NAMES = [name for name in TABLE if name not in (*SINGLE, "neg", "abs")]  # these two round nothing: CuPy's will do
 LOOPS = {1: "of_one", 2: "of_two", 3: "of_three"}  # by the number of arrays
+# where one of two arguments is a number: an array, the number, and the formula
+NUMBER = {f"{name}_{side}": (*takes, TABLE[name][2]) for name in TWO
+          for side, takes in (("number", ("x", "other")), ("from", ("other", "x")))}  # fmt: skip
+FORMULAS = TABLE | NUMBER
 
 
 class _Typed(ast.NodeTransformer):
@@ -26,7 +35,7 @@ class _Typed(ast.NodeTransformer):
 
 def _struct(name):
     """A line of the table as a struct of C++."""
-    arrays, constants, text = TABLE[name]
+    arrays, constants, text = FORMULAS[name]
     takes = arrays.split() + (constants.split() + ["", "", ""])[:3]
     formula = ast.unparse(_Typed().visit(ast.parse(text, mode="eval")))
     parameters = ", ".join(f"A {p}".rstrip() for p in takes)
@@ -37,13 +46,15 @@ def _struct(name):
 
 
 def _loop(name):
-    return LOOPS[len(TABLE[name][0].split())]
+    return LOOPS[len(FORMULAS[name][0].split())]
 
 
+_OF_NARROW = (*SINGLE, *NUMBER)
 POINTWISE = Source(
     "pointwise.cu",
     *(i for name in NAMES for i in instances(_loop(name), f"{name}_f")),
-    headers={"formulas.cuh": "".join(map(_struct, NAMES))},
+    *(f"{_loop(name)}<{TYPES[t]}, {WIDE[TYPES[t]]}, {name}_f>" for name in _OF_NARROW for t in NARROW),
+    headers={"formulas.cuh": "".join(map(_struct, (*NAMES, *_OF_NARROW)))},
 )
 
 
@@ -59,4 +70,24 @@ def _serve(name, arrays, constants=()):
     return y
 
 
+def _serve_narrow(name, arrays, constants=()):
+    """As `_serve`, of narrow arrays, one of two of which may be a number; declines others."""
+    numbers = [a for a in arrays if isinstance(a, np.generic)]
+    if numbers:
+        name = f"{name}_from" if numbers[0] is arrays[0] else f"{name}_number"
+        arrays = [a for a in arrays if not isinstance(a, np.generic)]
+    if len(numbers) > 1 or arrays[0].dtype.name not in NARROW:
+        return NotImplemented
+    return _serve(name, arrays, [float(number) for number in numbers])
+
+
 globals().update(kernels_of(_serve, NAMES))
+globals().update({name: kernel for name, kernel in kernels_of(_serve_narrow, SINGLE).items() if name in SINGLE})
+
+
+def add(x, other, alpha=1):
+    return _serve_narrow("add", (x, other)) if alpha == 1 else NotImplemented
+
+
+def sub(x, other, alpha=1):
+    return _serve_narrow("sub", (x, other)) if alpha == 1 else NotImplemented

@@ -25,4 +25,4 @@ def arithmetic(dtype, what: str) -> str | None:
     """The name in mma.cuh of what multiplies numbers of this type; None where nothing does."""
     if dtype == "float32":
         return {"ieee": "Ieee", "tf32": "Tf32"}[_now[what]]
-    return {"float64": "Double", "float16": "Half"}.get(str(dtype))
+    return {"float64": "Double", "float16": "Half", "bfloat16": "Brain"}.get(str(dtype))

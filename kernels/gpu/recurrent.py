@@ -17,7 +17,9 @@ from .tiles import STEP
 KINDS = {"tanh": "TANH", "relu": "RELU", "gru": "GRU", "lstm": "LSTM"}
 GATES = {"TANH": 1, "RELU": 1, "GRU": 3, "LSTM": 4}
 # numbers and their arithmetic on tensor cores
-NUMBERS = (("float", "Tf32"), ("float", "Ieee"), ("double", "Double"), ("__half", "Half"))
+NUMBERS = (
+    ("float", "Tf32"), ("float", "Ieee"), ("double", "Double"), ("__half", "Half"), ("__nv_bfloat16", "Brain"),
+)  # fmt: skip
 BATCHES = ((16, 4), (64, 2))  # rows that a block takes at once, and parts of k that it multiplies side by side
 UNITS, COLUMNS, RING = 8, 32, 4  # of a block, forwards and backwards; steps of k on their way (csrc/sequence.cu)
 MOST_SHARED = 227 << 10
@@ -147,14 +149,19 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
         dc if kind == "LSTM" else None,
         _product(dx.T, x) if needed[2] else None,
         _product(du.T, before) if needed[3] else None,
-        dx.sum(0) if needed[4] else None,
-        du.sum(0) if needed[5] else None,
+        _sums(dx) if needed[4] else None,
+        _sums(du) if needed[5] else None,
     ]
 
 
 def _product(a, b):
     y = gemm.product(a[None], b[None], what="rnn")
-    return a @ b if y is NotImplemented else y[0]
+    return (a @ b).astype(a.dtype, copy=False) if y is NotImplemented else y[0]
+
+
+def _sums(d):
+    """Of the columns of d, added up in the type that is wide enough."""
+    return d.astype(wide(d), copy=False).sum(0).astype(d.dtype, copy=False)
 
 
 def _order(sizes, backwards):

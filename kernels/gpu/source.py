@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 CSRC = Path(__file__).with_name("csrc")
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"\n', re.M)
@@ -16,19 +17,22 @@ _KERNEL = re.compile(
     r"(?:template\s*<(?P<template>[^>]*)>\s*)?__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?"
     r"(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)"
 )
-# CUDA's name of a type -> NumPy's code for it
+# CUDA's name of a type -> NumPy's
 TYPES = {
-    "float": "f4", "double": "f8", "__half": "f2", "bool": "b1", "int": "i4", "i64": "i8", "unsigned": "u4",
-    "u64": "u8", "unsigned char": "u1", "unsigned short": "u2",
+    name: np.dtype(code)
+    for name, code in {
+        "float": "f4", "double": "f8", "__half": "f2", "__nv_bfloat16": bfloat16, "bool": "b1", "int": "i4",
+        "i64": "i8", "unsigned": "u4", "u64": "u8", "unsigned char": "u1", "unsigned short": "u2",
+    }.items()
 }  # fmt: skip
-NAMES = {np.dtype(code).name: name for name, code in TYPES.items()}
+NAMES = {dtype.name: name for name, dtype in TYPES.items()}
 
 
 class Parameter(NamedTuple):
     """What a kernel takes: numbers of a type by value, or arrays of it, that it may write unless `const`."""
 
     name: str
-    code: str
+    dtype: np.dtype
     array: bool
     const: bool
 
@@ -51,7 +55,7 @@ class Source:
         self.file, self.instances, self.options, self.cooperative = file, instances, options, cooperative
         self.apart = apart
         self.headers = headers or {}
-        self.structs = {name: f"V{dtype.itemsize}" for name, dtype in (structs or {}).items()}
+        self.structs = {name: np.dtype(f"V{dtype.itemsize}") for name, dtype in (structs or {}).items()}
         Source.all.append(self)
 
     @functools.cached_property
@@ -88,8 +92,8 @@ def _expanded(file, seen, headers):
 
 
 def _parameter(text, types):
-    """`const T* __restrict__ x` -> Parameter("x", "f4", True, True) with types {"T": "float"}."""
+    """`const T* __restrict__ x` -> Parameter("x", float32, True, True) with types {"T": "float"}."""
     words = text.replace("__restrict__", " ").replace("*", " * ").split()
     kind = " ".join(w for w in words[:-1] if w not in ("const", "*"))
     kind = types.get(kind, kind)
-    return Parameter(words[-1], kind if kind[0] == "V" else TYPES[kind], "*" in words, "const" in words)
+    return Parameter(words[-1], TYPES.get(kind, kind), "*" in words, "const" in words)

@@ -5,12 +5,13 @@ import numpy as np
 from tinydl.autograd import grad
 from tinydl.autograd.graph import OPS
 from tinydl.device import CPU
+from tinydl.dtype import is_floating
 from tinydl.tensor import wrap
 
 
 def as_type(sample, dtype):
     """The sample's arguments with floating arrays of `dtype`."""
-    return sample.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a.copy())
+    return sample.map(lambda a: a.astype(dtype) if is_floating(a.dtype) else a.copy())
 
 
 def tensors(args, requires_grad=False, fixed=(), device=CPU):
@@ -23,7 +24,7 @@ def tensors(args, requires_grad=False, fixed=(), device=CPU):
         if not isinstance(v, np.ndarray):
             return v
         t = wrap(device.array(v))
-        if v.dtype.kind == "f" and i not in fixed:
+        if is_floating(v.dtype) and i not in fixed:
             leaves.append(t.requires_grad_(requires_grad))
         return t
 
@@ -39,7 +40,7 @@ def close(got, want, dtype="float64"):
     assert got.shape == want.shape
     single = "float32" in (dtype, got.dtype)
     rtol, atol = (2e-4, 2e-5) if single else (1e-10, 1e-12)
-    scale = np.abs(want[np.isfinite(want)]).max(initial=1) if want.dtype.kind == "f" else 1
+    scale = np.abs(want[np.isfinite(want)]).max(initial=1) if is_floating(want.dtype) else 1
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol * scale)
 
 

@@ -9,22 +9,20 @@ from ..autograd.autocast import Casting
 from ..autograd.mode import autocasting, state
 from ..device import known_types
 
-NARROW = (dtypes.float16,)  # NumPy has no bfloat16
-
 
 class autocast:
     """Within it operations choose the type of their operands: a context manager, and a decorator.
 
     device_type   'cpu' or 'cuda': of tensors there; contexts of the two may be nested
-    dtype         the narrow type: float16, which is also the default
+    dtype         the narrow type: float16, the default on a GPU, or bfloat16, the default on the CPU
     enabled       False: an island within which operands keep their types
     cache_enabled whether the cast of a weight serves until the outermost context ends (default: as around it, True)
 
     Matrix products, convolutions, recurrent layers and attention run in the narrow type; powers, logarithms, sums,
     norms, softmax and losses in float32; mixtures in the widest type; all else in the type that comes (the lists stand
     in `tinydl.autograd.autocast`, and are PyTorch's for CUDA on every device).  float64 is left alone, and so are
-    methods that write in place.  Gradients are computed in the types of the forward, whether or not `backward` is
-    called within the context.
+    methods that write in place.  Gradients have the types of the forward, whether or not `backward` is called
+    within the context.
 
     RuntimeError for an unknown device; TypeError for a dtype that is no narrow one.
     """
@@ -68,8 +66,8 @@ def _known(name, device_type):
 
 def _narrow(dtype, enabled):
     found = dtypes.as_dtype(dtype)
-    if enabled and found not in NARROW:
-        names = " or ".join(t.name for t in NARROW)
+    if enabled and found not in dtypes.NARROW:
+        names = " or ".join(sorted(t.name for t in dtypes.NARROW))
         raise TypeError(
             f"autocast: dtype must be a narrow type, {names}, got {found}; enabled=False leaves types alone"
         )
@@ -82,9 +80,10 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 
 
 def get_autocast_dtype(device_type: str):
-    """The narrow type in force, or the one that `autocast` would take: float16."""
+    """The narrow type in force, or the one that `autocast` would take: on the CPU bfloat16, on a GPU float16."""
     types = {} if state.autocast is None else state.autocast.types
-    return types.get(_known("get_autocast_dtype", device_type), NARROW[0])
+    usual = dtypes.bfloat16 if _known("get_autocast_dtype", device_type) == "cpu" else dtypes.float16
+    return types.get(device_type, usual)
 
 
 def is_autocast_available(device_type: str) -> bool:

@@ -17,13 +17,13 @@ _PUBLIC_HINT = {"Array": "Tensor", "Array | None": "Tensor | None", "list[Array]
 class Op:
     """An operation: its body, its rules, and how its arguments are split into tensors and constants."""
 
-    def __init__(self, body, promote=None, hidden=(), view=False, fused=False):
+    def __init__(self, body, promote=None, hidden=(), view=False, fused=False, exact=False):
         self.name = body.__name__.strip("_")
         self.policy = POLICIES.get(self.name)
         self.body = body
         self.promote = promote
         self.hidden = tuple(hidden)
-        self.view = view
+        self.view, self.exact = view, exact or view
         self.fused = fused
         self.rules = ()
         self.joint = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 
@@ -11,6 +12,7 @@ from .. import dtype as dtypes
 from ..device import _BY_ARRAY, CPU
 from ..kernels.gpu.recording import refuse_in_capture
 from ..tensor import Tensor
+from .narrow import run_in_float32
 from .promotion import NUMBERS
 
 observers: list = []  # profilers: each is told of every operation that ran
@@ -63,12 +65,20 @@ def _as_array(op, i, x):
 
 
 def execute(op, device, arrays, constants, kernel=None):
-    """The output array or arrays, by the kernel (the device's unless given) where it serves, else by the body."""
+    """The output array or arrays, by the kernel (the device's unless given) where it serves, else by the body.
+
+    No body runs in narrow types, unless it is exact: kernel or body run in float32, and visible outputs are rounded.
+    """
     kernel = kernel or device.kernels[op.name]
     if kernel is not None:
         out = op.with_kernel(kernel, arrays, constants)
         if out is not NotImplemented or op.fused:
             return out
+    if not op.exact:
+        for a in arrays:
+            if a is not None and a.dtype in dtypes.NARROW:
+                again = functools.partial(execute, op, device, constants=constants, kernel=kernel)
+                return run_in_float32(again, arrays, len(op.hidden))
     try:
         return op.with_body(op.body, device.xp, arrays, constants)
     except ValueError as e:

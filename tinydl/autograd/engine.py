@@ -28,21 +28,24 @@ from .declaration import Array, Op
 from .dispatch import execute, observed, observers, place
 from .graph import OPS, Like, RecordedNode, next_number
 from .mode import state
+from .narrow import widened
 from .promotion import NUMBERS, by_category, equal, floating, promoting, typed
 
 __all__ = ["Array", "by_category", "equal", "floating", "op", "promoting"]
 
 
-def op(body=None, *, promote=None, hidden=(), view=False):
+def op(body=None, *, promote=None, hidden=(), view=False, exact=False):
     """Declare an operation by its body `f(xp, ...)`.
 
     promote: how the array arguments' types are brought together: None (each keeps its own), `by_category`,
     `floating` (integers become the default floating type), `equal` (a mixture is refused).
     hidden: names of trailing outputs that only rules see.  view: the output shares the (first) input's memory.
+    exact: the body takes narrow types (float16, bfloat16) as they are, since it moves elements or minds their type;
+    others, as their rules, run in float32 where a device does not compute in narrow types, and are rounded once.
     """
     if body is None:
-        return lambda body: op(body, promote=promote, hidden=hidden, view=view)
-    declared = Op(body, promote, hidden, view)
+        return lambda body: op(body, promote=promote, hidden=hidden, view=view, exact=exact)
+    declared = Op(body, promote, hidden, view, exact=exact)
     if declared.name in OPS:
         raise TypeError(f"op {declared.name}: declared twice")
     OPS[declared.name] = function = declared.public(apply)
@@ -114,10 +117,10 @@ def record(op, inputs, arrays, constants, made, device, node_class):
         saved += [(t.array, s, t._storage, t._storage.version) for s, t in enumerate(visible)]
     for name in plan.hidden:
         s = len(made) - len(op.hidden) + op.hidden.index(name)
-        saved.append((made[s].array, s if outs[s][1].kind == "f" else None, None, 0))
+        saved.append((made[s].array, s if dtypes.is_floating(outs[s][1]) else None, None, 0))
     node.saved = tuple(saved) if state.packing is None else state.packing.pack(node, tuple(saved))
     for s, t in enumerate(made):
-        if outs[s][1].kind == "f":
+        if dtypes.is_floating(outs[s][1]):
             t._edge = (node, s)
 
 
@@ -140,6 +143,9 @@ class OpNode(RecordedNode):
         visible = len(gs) - len(op.hidden)
         values = [gs[0] if visible == 1 else tuple(gs[:visible])]
         kept = self.kept()
+        if not (self.device.narrow or op.exact):  # gradients are computed in float32, too
+            values = [widened(values[0])]
+            kept = list(map(widened, kept))
         _grouped(values, plan.arguments, kept, op, plan)
         _grouped(values, plan.likes, list(self.likes), op, plan)
         if plan.wants_y:
@@ -214,7 +220,7 @@ def watch(op, arrays, made):
         return
 
     def has_nan(a):
-        return hasattr(a, "dtype") and a.dtype.kind == "f" and bool((a != a).any())
+        return hasattr(a, "dtype") and dtypes.is_floating(a.dtype) and bool((a != a).any())
 
     if any(has_nan(t.array) for t in made) and not any(has_nan(a) for a in arrays if a is not None):
         raise RuntimeError(f"{op.name}: its result has NaN, its operands have none. It ran here:\n{line}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 
+from ..dtype import is_floating
 from ..tensor import Tensor, wrap
 from .graph import RecordedNode, operand
 from .mode import no_grad, state
@@ -24,7 +25,7 @@ class FunctionNode(RecordedNode):
         )
         if ctx._materialize:
             gs = [
-                wrap(self.device.xp.zeros(shape, dtype)) if g is None and dtype.kind == "f" else g
+                wrap(self.device.xp.zeros(shape, dtype)) if g is None and is_floating(dtype) else g
                 for g, (shape, dtype) in zip(gs, self.outs)
             ]
         results = self.function.backward(ctx, *gs)
@@ -142,7 +143,7 @@ class Function:
         node.keep(tuple(_saved(t, slots, dirty) for t in ctx._tosave))
         ctx._tosave, ctx._node = (), weakref.ref(node)
         for s, o in enumerate(outs):
-            if o.dtype.kind == "f" and id(o) not in constant:
+            if is_floating(o.dtype) and id(o) not in constant:
                 o._edge = (node, s)
                 if id(o) in dirty:  # views of it are to be recorded anew
                     o._storage.rewrites += 1

@@ -5,12 +5,14 @@ The body, an expression in operations, stays the meaning, and the derivative of 
 
 from __future__ import annotations
 
+from .. import dtype as dtypes
 from ..tensor import wrap
 from .declaration import Op
 from .dispatch import observed, observers, place
 from .engine import OpNode, record, watch
 from .graph import OPS, walk
 from .mode import enable_grad, state
+from .narrow import in_float32
 from .promotion import NUMBERS
 
 
@@ -33,8 +35,10 @@ def apply_fused(op, inputs, constants):
     if state.autocast is not None:  # also without a policy: to its callers it is one operation
         return state.autocast.run(op.name, op.policy, apply_fused, op, inputs, constants)
     device, arrays = place(op, inputs)
+    if not device.narrow and any(dtypes.is_narrow(a.dtype) for a in arrays if hasattr(a, "dtype")):
+        return in_float32(lambda *inputs: apply_fused(op, inputs, constants), *inputs)
     kernel = device.kernels[op.name]
-    types = {a.dtype for a in arrays if hasattr(a, "dtype") and a.dtype.kind == "f"}
+    types = {a.dtype for a in arrays if hasattr(a, "dtype") and dtypes.is_floating(a.dtype)}
     if kernel is None or len(types) != 1 or any(a.__class__ in NUMBERS for a in arrays):
         return op.with_kernel(op.body, inputs, constants)
     out = observed(op, device, arrays, constants) if observers else op.with_kernel(kernel, arrays, constants)

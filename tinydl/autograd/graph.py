@@ -14,6 +14,7 @@ import weakref
 import numpy as np
 
 from ..device import of_array
+from ..dtype import is_floating
 from ..kernels.cpu.arrays import sole_owner
 from ..kernels.gpu import recording
 from ..tensor import Tensor, wrap
@@ -240,7 +241,7 @@ def _watched(node, gs, wanted):
     """The node's backward, refused if it makes NaN of numbers."""
 
     def has_nan(gs):
-        return any(g is not None and g.array.dtype.kind == "f" and bool((g.array != g.array).any()) for g in gs)
+        return any(g is not None and is_floating(g.array.dtype) and bool((g.array != g.array).any()) for g in gs)
 
     before, state.walking = state.walking, True
     try:

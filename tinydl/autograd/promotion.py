@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import dtype as dtypes
+from ..device import _BY_ARRAY
 
 NUMBERS = frozenset((int, float, bool))
 
@@ -17,19 +18,19 @@ def by_category(op, arrays):
             if b.__class__ is np.ndarray:
                 if a.dtype is b.dtype:
                     return arrays
-            elif b.__class__ in NUMBERS and a.dtype.kind == "f":
-                return [a, a.dtype.type(b)]
+            elif b.__class__ in NUMBERS and a.dtype in dtypes.FLOATING:
+                return [a, _of_numbers(op, a.dtype).type(b)]
     elif len(arrays) == 1 and arrays[0].__class__ is np.ndarray:
         return arrays
-    return _cast(arrays, dtypes.result_of([a for a in arrays if a is not None]))
+    return _cast(op, arrays, dtypes.result_of([a for a in arrays if a is not None]))
 
 
 def floating(op, arrays):
     """As `by_category`; integers then become the default floating type."""
     arrays = by_category(op, arrays)
-    if next(a for a in arrays if a is not None).dtype.kind == "f":
+    if dtypes.is_floating(next(a for a in arrays if a is not None).dtype):
         return arrays
-    return _cast(arrays, dtypes.get_default_dtype())
+    return _cast(op, arrays, dtypes.get_default_dtype())
 
 
 def equal(op, arrays):
@@ -38,7 +39,7 @@ def equal(op, arrays):
     if len(found) > 1:
         got = ", ".join(f"{n} {a.dtype}" for n, a in zip(op.arrays, arrays) if hasattr(a, "dtype"))
         raise RuntimeError(f"{op.name}: expected tensors of one dtype, got {got}; convert with .to(dtype)")
-    return _cast(arrays, found.pop()) if found else by_category(op, arrays)
+    return _cast(op, arrays, found.pop()) if found else by_category(op, arrays)
 
 
 def promoting(*positions, to=by_category):
@@ -54,8 +55,19 @@ def promoting(*positions, to=by_category):
     return promote
 
 
-def _cast(arrays, dtype):
-    return [a if a is None or (a.__class__ is np.ndarray and a.dtype is dtype) else typed(a, dtype) for a in arrays]
+def _cast(op, arrays, dtype):
+    number = _of_numbers(op, dtype) if any(type(a) in _BY_ARRAY for a in arrays) else dtype
+    return [
+        a
+        if a is None or (a.__class__ is np.ndarray and a.dtype is dtype)
+        else typed(a, number if a.__class__ in NUMBERS else dtype)
+        for a in arrays
+    ]
+
+
+def _of_numbers(op, dtype):
+    """The type of Python numbers among arrays of `dtype`: that in which the operation computes."""
+    return dtypes.float32 if dtype in dtypes.NARROW and not op.exact else dtype
 
 
 def typed(a, dtype):

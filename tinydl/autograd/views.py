@@ -46,7 +46,7 @@ def refresh(view):
         state.packing = packing
 
 
-@op
+@op(exact=True)
 def overwrite(xp, base: Array, value: Array, chain):
     """A copy of `base` in which the part that `chain` (view operations) leads to is `value`."""
     out = base.copy()

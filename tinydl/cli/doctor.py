@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..version import __version__
 
-REQUIRED = ("numpy", "numba", "scipy", "safetensors", "tqdm")
+REQUIRED = ("numpy", "ml_dtypes", "numba", "scipy", "safetensors", "tqdm")
 # What each is for, so that a reader knows whether to miss it.
 OPTIONAL = {
     "cupy": "GPU",

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..dtype import is_floating
 from ..tensor import Tensor
+
+
+def _numeric(data):
+    return isinstance(data, np.ndarray | np.generic) and (data.dtype.kind in "fiub" or is_floating(data.dtype))
 
 
 def default_convert(data):
     """NumPy arrays as tensors, inside mappings and sequences too; everything else as it is."""
-    if isinstance(data, np.ndarray | np.generic) and data.dtype.kind in "fiub":
+    if _numeric(data):
         return Tensor(np.array(data))
     return _inside(data, default_convert)
 
@@ -27,7 +32,7 @@ def default_collate(batch: Sequence):
     first = batch[0]
     if isinstance(first, Tensor):
         return _stack(batch, lambda: _stack_tensors(batch))
-    if isinstance(first, np.ndarray | np.generic) and first.dtype.kind in "fiub":
+    if _numeric(first):
         return _stack(batch, lambda: Tensor(np.stack(batch)))
     if isinstance(first, bool | int):
         return Tensor(np.array(batch))

@@ -161,7 +161,7 @@ def parameters(name: str, *values) -> list[Tensor]:
     """Numbers and floating tensors as tensors of one shape and type."""
     tensors = [v for v in values if isinstance(v, Tensor)]
     for v in values:
-        if not isinstance(v, (Tensor, int, float)) or (isinstance(v, Tensor) and v.dtype.kind != "f"):
+        if not isinstance(v, (Tensor, int, float)) or (isinstance(v, Tensor) and not dtypes.is_floating(v.dtype)):
             what = v.dtype if isinstance(v, Tensor) else type(v).__name__
             raise TypeError(f"{name}: a parameter must be a number or a floating tensor, got {what}")
     like = (

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..autograd import no_grad
 from ..autograd.hooks import Handle
+from ..dtype import is_floating
 from ..ops.creation import as_tensor
 from ..tensor import Tensor
 from . import state
@@ -153,7 +154,7 @@ class Module(Tree):
     def to(self, *args, **kwargs) -> Module:
         """Parameters and buffers to a device, floating ones to a dtype; arguments as Tensor.to."""
         dtype = as_tensor(0.0).to(*args, **kwargs).dtype
-        if dtype.kind != "f":
+        if not is_floating(dtype):
             raise TypeError(f"{type(self).__name__}.to: expected a floating dtype, got {dtype}")
 
         def convert(t):
@@ -186,6 +187,10 @@ class Module(Tree):
     def half(self) -> Module:
         """Floating parameters and buffers to float16."""
         return self.to("float16")
+
+    def bfloat16(self) -> Module:
+        """Floating parameters and buffers to bfloat16."""
+        return self.to("bfloat16")
 
     # ---- state
     def state_dict(

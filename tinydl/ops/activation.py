@@ -11,6 +11,7 @@ from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
 from ..autograd.fused import fused
 from ..autograd.views import write
+from ..dtype import is_floating
 from ..tensor import Tensor
 from .elementwise import abs, erf, exp, sigmoid, sign, tanh, where
 from .reduce import normalize_dim
@@ -338,7 +339,7 @@ def _over(function, x, dim, dtype):
     name = function.__name__.strip("_")
     if dtype is not None:
         return _over(function, x.to(dtype), dim, None).to(dtype)
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         raise RuntimeError(f"{name}: expected a floating tensor, got {x.dtype}; give dtype")
     dim = normalize_dim(name, dim, x.ndim)
     return function(x, dim if x.ndim else None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
+from ..autograd.narrow import rounded_once
 from ..device import on_host
-from ..dtype import float64
+from ..dtype import float64, is_floating
 from ..tensor import Tensor
 from .choice import logical_and, some_tensor, tensors, where, zero
 
 
 # ---------------------------------------------------------------- types
-@op
+@op(exact=True)
 def cast(xp, x: Array, dtype):
     """A copy of x with elements of type `dtype`.  x: any shape -> same shape."""
     return x.astype(dtype)
@@ -20,7 +21,7 @@ def cast(xp, x: Array, dtype):
 cast.grads(lambda g, x_like: cast(g, x_like.dtype))
 
 
-@op
+@op(exact=True)
 def alias(xp, x: Array):
     """x itself, as a new place in the graph."""
     return x
@@ -29,7 +30,7 @@ def alias(xp, x: Array):
 alias.grads(lambda g: g)
 
 
-@op
+@op(exact=True)
 def clone(xp, x: Array):
     """A copy of x in memory of its own.  x: any shape -> same shape."""
     return x.copy()
@@ -38,7 +39,7 @@ def clone(xp, x: Array):
 clone.grads(lambda g: g)
 
 
-@op
+@op(exact=True)
 def to_device(xp, x: Array, device, non_blocking=False):
     """A copy of x on another device; non_blocking: a GPU may still be copying it."""
     return device.array(x, None, non_blocking)
@@ -77,7 +78,7 @@ sub.grads(lambda g: g, lambda g, alpha: g * -alpha)
 
 
 def _like_number(array, alpha, name):
-    if isinstance(alpha, float) and array.dtype.kind != "f":
+    if isinstance(alpha, float) and not is_floating(array.dtype):
         raise RuntimeError(f"{name}: for {array.dtype} alpha must be an integer, got {alpha}")
     return array.dtype.type(alpha)
 
@@ -103,7 +104,7 @@ true_divide.grads(lambda g, other: g / other, lambda g, x, other: -g * ((x / oth
 @op(promote=by_category)
 def floor_divide(xp, x: Array, other: Array):
     """Quotient rounded down.  x, other: shapes that broadcast -> the broadcast shape."""
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         _refuse_zero("floor_divide", other)
     return xp.floor_divide(x, other)
 
@@ -111,7 +112,7 @@ def floor_divide(xp, x: Array, other: Array):
 @op(promote=by_category)
 def trunc_divide(xp, x: Array, other: Array):
     """Quotient rounded towards zero (div with rounding_mode='trunc')."""
-    if x.dtype.kind == "f":
+    if is_floating(x.dtype):
         return xp.trunc(xp.true_divide(x, other))
     _refuse_zero("div", other)
     quotient = xp.floor_divide(x, other)
@@ -141,7 +142,7 @@ def div(x: Tensor, other, *, rounding_mode: str | None = None) -> Tensor:
 @op(promote=some_tensor(by_category))
 def remainder(xp, x: Array, other: Array):
     """Remainder with the divisor's sign: x - other * floor(x / other)."""
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         _refuse_zero("remainder", other)
     return xp.remainder(x, other)
 
@@ -149,7 +150,7 @@ def remainder(xp, x: Array, other: Array):
 @op(promote=tensors(by_category, 0))
 def fmod(xp, x: Array, other: Array):
     """Remainder with the dividend's sign: x - other * trunc(x / other)."""
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         _refuse_zero("fmod", other)
     return xp.fmod(x, other)
 
@@ -161,7 +162,7 @@ fmod.grads(lambda g: g, lambda g, x, other: -g * trunc_divide(x, other))
 @op(promote=some_tensor(by_category))
 def pow(xp, x: Array, exponent: Array):
     """x to the power `exponent`; 0 ** 0 is 1.  Shapes that broadcast -> the broadcast shape."""
-    if x.dtype.kind != "f" and on_host(exponent) and exponent.size and (exponent < 0).any():
+    if not is_floating(x.dtype) and on_host(exponent) and exponent.size and (exponent < 0).any():
         raise RuntimeError("pow: an integer to a negative power is none; convert with .to(float)")
     if x.dtype.kind == "b":
         return x | ~exponent
@@ -189,7 +190,7 @@ def float_power(x: Tensor, exponent) -> Tensor:
     return pow(*wide)
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def neg(xp, x: Array):
     """-x.  x: any shape -> same shape."""
     if x.dtype.kind == "b":
@@ -200,7 +201,7 @@ def neg(xp, x: Array):
 neg.grads(lambda g: -g)
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def abs(xp, x: Array):
     """|x|; its slope at 0 is 0.  x: any shape -> same shape."""
     return xp.absolute(x)
@@ -228,7 +229,7 @@ square.grads(lambda g, x: g * 2 * x)
 
 
 # ---------------------------------------------------------------- steps and rounding
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def sign(xp, x: Array):
     """-1, 0 or 1.  x: any shape -> same shape."""
     return xp.sign(x) if x.dtype.kind != "b" else x.copy()
@@ -240,13 +241,13 @@ sgn = sign
 
 def _rounding(name, doc):
     def body(xp, x: Array):
-        return getattr(xp, name)(x) if x.dtype.kind == "f" else x.copy()
+        return getattr(xp, name)(x) if is_floating(x.dtype) else x.copy()
 
     body.__name__, body.__doc__ = (
         name,
         f"{doc}  Integers stay as they are.  x: any shape -> same shape.",
     )
-    declared = op(body, promote=by_category)
+    declared = op(body, promote=by_category, exact=True)
     declared.grads(zero)
     return declared
 
@@ -260,7 +261,7 @@ fix = trunc
 @op(promote=by_category)
 def round(xp, x: Array, *, decimals=0):
     """x rounded to `decimals` places, halves to even.  x: any shape -> same shape."""
-    if x.dtype.kind != "f" and decimals >= 0:
+    if not is_floating(x.dtype) and decimals >= 0:
         return x.copy()
     return xp.round(x, decimals)
 
@@ -270,12 +271,12 @@ round.grads(zero)
 
 def frac(x: Tensor) -> Tensor:
     """x - trunc(x).  x: any shape -> same shape."""
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         raise RuntimeError(f"frac: expected a floating tensor, got {x.dtype}")
     return x - trunc(x)
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def positive(xp, x: Array):
     """+x.  x: any shape -> same shape."""
     if x.dtype.kind == "b":
@@ -309,6 +310,7 @@ def ldexp(x: Tensor, other: Tensor) -> Tensor:
     return x * pow(2.0, other)
 
 
+@rounded_once
 def lerp(x: Tensor, end: Tensor, weight) -> Tensor:
     """x + weight * (end - x): weight 0 gives x, 1 gives end.  All of one dtype; they broadcast."""
     for name, v in (("end", end), ("weight", weight)):
@@ -318,15 +320,17 @@ def lerp(x: Tensor, end: Tensor, weight) -> Tensor:
 
 
 @listed
+@rounded_once
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value=1) -> Tensor:
     """x + value * tensor1 * tensor2, of shapes that broadcast."""
     return x + value * (tensor1 * tensor2)
 
 
 @listed
+@rounded_once
 def addcdiv(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value=1) -> Tensor:
     """x + value * tensor1 / tensor2, of shapes that broadcast."""
-    if not any(t.dtype.kind == "f" for t in (tensor1, tensor2)):
+    if not any(is_floating(t.dtype) for t in (tensor1, tensor2)):
         raise RuntimeError("addcdiv: both divide as integers; convert one with .to(float)")
     return x + value * (tensor1 / tensor2)
 
@@ -338,7 +342,7 @@ def rsub(x: Tensor, other, *, alpha=1) -> Tensor:
     return sub(other, x, alpha=alpha)
 
 
-@op
+@op(exact=True)
 def overwritten(xp, x: Array, value: Array):
     """What `x` is after `value` was copied into it: the functional twin of copy_ and fill_."""
     out = xp.empty(x.shape, x.dtype)

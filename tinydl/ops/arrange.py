@@ -23,13 +23,13 @@ from .views import (
 
 
 # ---------------------------------------------------------------- the operations
-@op
+@op(exact=True)
 def flip_(xp, x: Array, dims):
     """x backwards along `dims`."""
     return x[(*(slice(None, None, -1) if d in dims else ALL for d in range(x.ndim)), ...)].copy()
 
 
-@op
+@op(exact=True)
 def roll_(xp, x: Array, shifts, dims):
     """x shifted around along `dims`."""
     return xp.roll(x, shifts, dims)

@@ -7,6 +7,7 @@ import math
 from ..autograd.autocast import listed
 from ..autograd.engine import Array
 from ..autograd.fused import fused
+from ..dtype import is_floating
 from ..tensor import Tensor
 from .activation import softmax
 from .creation import ones, zeros
@@ -70,7 +71,7 @@ def _check(tensors, mask, is_causal):
     if any(t.ndim < 2 for t in tensors.values()):
         raise RuntimeError(f"{name}: expected two dimensions or more, got {shapes}")
     types = {t.dtype for t in tensors.values()}
-    if len(types) > 1 or types.pop().kind != "f":
+    if len(types) > 1 or not is_floating(types.pop()):
         got = ", ".join(f"{name} {t.dtype}" for name, t in tensors.items())
         raise RuntimeError(f"{name}: expected floating tensors of one dtype, got {got}")
     query, key, value = tensors.values()
@@ -154,7 +155,7 @@ def _check_heads(tensors, masks, heads, embed_dim, is_causal):
     if key.shape[:-1] != value.shape[:-1] or query.shape[1:-1] != key.shape[1:-1]:
         raise ValueError(f"{name}: key and value must agree in length, and all in batch size; got {shapes}")
     for what, mask in masks.items():
-        if mask is not None and mask.dtype.kind not in "bf":
+        if mask is not None and mask.dtype != bool and not is_floating(mask.dtype):
             raise TypeError(f"{name}: {what} must be bool or floating, got {mask.dtype}")
     if is_causal and masks["attn_mask"] is None:
         raise RuntimeError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..autograd.engine import Array, by_category, op, promoting
+from ..dtype import finfo, is_floating
 from ..tensor import Tensor
 from .creation import zeros_like
 
@@ -76,13 +77,13 @@ def clamp(x: Tensor, min=None, max=None) -> Tensor:
     return x if max is None else clamp_max(x, max)
 
 
-@op(promote=tensors(by_category, 0))
+@op(promote=tensors(by_category, 0), exact=True)
 def clamp_min(xp, x: Array, min: Array):
     """x, but not below `min`, a number or a tensor; the gradient goes to the larger."""
     return xp.maximum(x, min)
 
 
-@op(promote=tensors(by_category, 0))
+@op(promote=tensors(by_category, 0), exact=True)
 def clamp_max(xp, x: Array, max: Array):
     """x, but not above `max`, a number or a tensor; the gradient goes to the smaller."""
     return xp.minimum(x, max)
@@ -95,10 +96,8 @@ clip = clamp
 
 def nan_to_num(x: Tensor, nan=None, posinf=None, neginf=None) -> Tensor:
     """x with NaN, inf, -inf replaced: by 0, its largest and smallest number, or what is given."""
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         return x.clone()
-    from ..dtype import finfo
-
     limits = finfo(x.dtype)
     x = where(isnan(x), 0.0 if nan is None else nan, x)
     x = where(x == math.inf, float(limits.max) if posinf is None else posinf, x)
@@ -112,7 +111,7 @@ def _extreme(name, doc, *rules):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Shapes that broadcast -> the broadcast shape."
-    declared = op(body, promote=tensors(by_category))
+    declared = op(body, promote=tensors(by_category), exact=True)
     declared.grads(*rules)
     return declared
 
@@ -149,7 +148,7 @@ fmin = _extreme(
 
 
 # ---------------------------------------------------------------- truth values
-def _truth(name, doc, promote=by_category, function=None):
+def _truth(name, doc, promote=by_category, function=None, exact=True):
     """Declare a function of two arguments whose result is bool and has no gradient."""
 
     def body(xp, x: Array, other: Array):
@@ -157,7 +156,7 @@ def _truth(name, doc, promote=by_category, function=None):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Shapes that broadcast -> bool of the broadcast shape."
-    return op(body, promote=promote)
+    return op(body, promote=promote, exact=exact)
 
 
 def _test(name, doc):
@@ -178,9 +177,9 @@ lt = _truth("lt", "x is less than other.", _first, "less")
 le = _truth("le", "x is at most other.", _first, "less_equal")
 gt = _truth("gt", "x is greater than other.", _first, "greater")
 ge = _truth("ge", "x is at least other.", _first, "greater_equal")
-logical_and = _truth("logical_and", "Both are not 0.", _both)
-logical_or = _truth("logical_or", "At least one is not 0.", _both)
-logical_xor = _truth("logical_xor", "Exactly one is not 0.", _both)
+logical_and = _truth("logical_and", "Both are not 0.", _both, exact=False)
+logical_or = _truth("logical_or", "At least one is not 0.", _both, exact=False)
+logical_xor = _truth("logical_xor", "Exactly one is not 0.", _both, exact=False)
 logical_not = _test("logical_not", "x is 0.")
 isnan = _test("isnan", "x is NaN.")
 isinf = _test("isinf", "x is infinite.")
@@ -217,7 +216,7 @@ def equal(x: Tensor, other: Tensor) -> bool:
 # ---------------------------------------------------------------- bits
 def _bits(name, doc, function=None):
     def body(xp, x: Array, other: Array):
-        if "f" in (x.dtype.kind, other.dtype.kind):
+        if is_floating(x.dtype) or is_floating(other.dtype):
             got = f"{x.dtype} and {other.dtype}"
             raise RuntimeError(f"{name}: expected integer or bool tensors, got {got}")
         return getattr(xp, function or name)(x, other)
@@ -237,7 +236,7 @@ bitwise_right_shift = _bits("bitwise_right_shift", "x over 2 ** other, rounded d
 @op
 def bitwise_not(xp, x: Array):
     """Every bit turned over; of bool, the negation.  Integer or bool."""
-    if x.dtype.kind == "f":
+    if is_floating(x.dtype):
         raise RuntimeError(f"bitwise_not: expected an integer or bool tensor, got {x.dtype}")
     return xp.invert(x)
 

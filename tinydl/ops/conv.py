@@ -86,9 +86,7 @@ def conv_bias(xp, u: Array, w: Array):
 
     It does not depend on w: that is, its gradient there is zero, as in PyTorch, and exists.
     """
-    wide = "float32" if u.dtype == "float16" else u.dtype
-    sums = u.reshape(*u.shape[:2], prod(u.shape[2:])).sum(2, dtype=wide).sum(0)
-    return sums.astype(u.dtype, copy=False)
+    return u.reshape(*u.shape[:2], prod(u.shape[2:])).sum(2).sum(0)
 
 
 conv.grads(

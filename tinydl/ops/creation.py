@@ -52,7 +52,7 @@ def _numbers(data):
 
 
 def _natural(array):
-    if array.dtype.kind == "f":
+    if dtypes.is_floating(array.dtype):
         return dtypes.get_default_dtype()
     if array.dtype.kind in "OUSc":
         kind = {"O": "objects that are none", "c": "complex ones"}.get(array.dtype.kind, "strings")
@@ -86,6 +86,11 @@ def from_dlpack(ext_tensor) -> Tensor:
     if not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(f"from_dlpack: expected an object with __dlpack__, got {type(ext_tensor).__name__}")
     on_cpu = ext_tensor.__dlpack_device__()[0] == 1  # DLPack's number of the CPU
+    if on_cpu and "bfloat16" in str(getattr(ext_tensor, "dtype", "")):
+        raise BufferError(
+            "from_dlpack: NumPy cannot take bfloat16 by DLPack; go by its bits. Of a tensor x of PyTorch: "
+            "tinydl.from_numpy(x.view(torch.int16).numpy().view(tinydl.bfloat16))"
+        )
     array = find_device("cpu" if on_cpu else "cuda").xp.from_dlpack(ext_tensor)
     dtypes.as_dtype(array.dtype)
     return wrap(array)
@@ -162,7 +167,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad: b
     dtype = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
     (count,) = check_count("arange", (math.ceil((end - start) / step),))
     xp = find_device(device).xp
-    kind = "float64" if dtype.kind == "f" or not whole else "int64"
+    kind = "float64" if dtypes.is_floating(dtype) or not whole else "int64"
     return _finish((start + xp.arange(count, dtype=kind) * step).astype(dtype), requires_grad)
 
 
@@ -174,7 +179,7 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad: bool 
     check_count("linspace", (steps,))
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     values = find_device(device).xp.linspace(start, end, steps, dtype="float64")
-    return _finish((values if dtype.kind == "f" else values.astype("float64")).astype(dtype), requires_grad)
+    return _finish((values if dtypes.is_floating(dtype) else values.astype("float64")).astype(dtype), requires_grad)
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:

@@ -7,6 +7,7 @@ import math
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
 from ..autograd.mode import no_grad
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from . import shape
 from .creation import arange, check_count, zeros
@@ -133,6 +134,7 @@ def _as_rows(index, weights, offsets, include_last_offset):
     return pick(index), None if weights is None else pick(weights), real
 
 
+@rounded_once
 def embedding_bag(
     input: Tensor,
     weight: Tensor,
@@ -243,6 +245,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 @listed
+@rounded_once
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1^T W_o input2 + bias_o for each o.  (*, H1), (*, H2), (O, H1, H2) -> (*, O)."""
     if input1.shape[:-1] != input2.shape[:-1]:

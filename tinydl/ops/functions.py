@@ -6,6 +6,7 @@ import math
 
 from ..autograd.engine import Array, floating, op
 from ..autograd.fused import fused
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .choice import logical_and, some_tensor, tensors, where
 
@@ -107,6 +108,7 @@ def rsqrt(xp, x: Array):
 rsqrt.grads(lambda g, y: -0.5 * g * y * y * y)
 
 
+@rounded_once
 def sinc(x: Tensor) -> Tensor:
     """sin(pi x) / (pi x), 1 at 0.  x: any shape -> same shape."""
     at_zero = x == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..autograd.autocast import listed
-from ..dtype import iinfo
+from ..dtype import iinfo, is_floating
 from ..tensor import Tensor
 from . import creation
 from .elementwise import clone, true_divide
@@ -121,7 +121,7 @@ def _identity(dtype, largest):
     """The number that no maximum (or minimum) takes."""
     if dtype.kind == "b":
         return not largest
-    if dtype.kind == "f":
+    if is_floating(dtype):
         return float("-inf") if largest else float("inf")
     return iinfo(dtype).min if largest else iinfo(dtype).max
 
@@ -160,7 +160,7 @@ def _mean(x, src, index, dim, include_self):
     count = scatter_sum(creation.ones_like(src), index, x.array.shape, dim)
     count = count + 1 if include_self else count.clamp(min=1)
     total = _sum(x, src, index, dim, include_self)
-    return true_divide(total, count) if x.dtype.kind == "f" else divide(total, count, rounding_mode="floor")
+    return true_divide(total, count) if is_floating(x.dtype) else divide(total, count, rounding_mode="floor")
 
 
 def _prod(x, src, index, dim, include_self):

@@ -12,6 +12,7 @@ import sys
 
 from ..autograd.mode import state
 from ..autograd.views import writable, write
+from ..dtype import is_floating
 from ..tensor import Tensor, wrap
 from . import creation
 from .elementwise import clone, overwritten
@@ -32,7 +33,7 @@ def _item(item):
         t = item if isinstance(item, Tensor) else _tensor(item)
         if t.array.size == 0 and not hasattr(item, "dtype"):
             t = t.to("int64")
-        if t.dtype.kind == "f":
+        if is_floating(t.dtype):
             raise IndexError(f"index: expected integers or bools, got a tensor of {t.dtype}")
         return t if t.ndim else t.item() if t.dtype != "uint8" else bool(t.item())
     if hasattr(item, "__index__"):

@@ -7,6 +7,7 @@ import itertools
 from ..autograd.autocast import listed
 from ..autograd.engine import Array
 from ..autograd.fused import fused
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .activation import hardtanh_
 from .creation import linspace, ones
@@ -56,6 +57,7 @@ def blend(x: Array, index: Array, weight: Array):
 
 
 @listed
+@rounded_once
 def grid_sample(
     input: Tensor,
     grid: Tensor,

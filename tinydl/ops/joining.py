@@ -12,7 +12,7 @@ from .reduce import normalize_dim
 from .views import expand_, refuse_scalar, reshape_, unsqueeze
 
 
-@op(promote=by_category)
+@op(promote=by_category, exact=True)
 def cat_(xp, tensors: list[Array], dim):
     """The tensors one after another along `dim`."""
     return xp.concatenate(tensors, dim)

@@ -10,6 +10,8 @@ import math
 
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, equal, op
+from ..autograd.narrow import rounded_once
+from ..dtype import is_floating
 from ..tensor import Tensor
 from .einsum import einsum
 from .reduce import normalize_dim
@@ -132,7 +134,7 @@ def _add_product(name, x, product, beta, alpha):
         raise RuntimeError(f"{name}: x of shape {tuple(x.shape)} does not broadcast to the product's {shape}")
     if x.dtype != product.dtype:
         raise RuntimeError(f"{name}: x is {x.dtype}, the product {product.dtype}; convert with .to(dtype)")
-    if product.dtype.kind != "f" and not all(isinstance(v, int) for v in (beta, alpha)):
+    if not is_floating(product.dtype) and not all(isinstance(v, int) for v in (beta, alpha)):
         raise RuntimeError(f"{name}: for {product.dtype}, beta and alpha must be integers, got {beta} and {alpha}")
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
@@ -141,24 +143,28 @@ def _add_product(name, x, product, beta, alpha):
 
 
 @listed
+@rounded_once
 def addmm(x, mat1, mat2, *, beta=1, alpha=1):
     """beta * x + alpha * mat1 @ mat2.  mat1: (n, k), mat2: (k, m), x broadcasts to (n, m)."""
     return _add_product("addmm", x, mm(mat1, mat2), beta, alpha)
 
 
 @listed
+@rounded_once
 def addmv(x, mat, vec, *, beta=1, alpha=1):
     """beta * x + alpha * mat @ vec.  mat: (n, k), vec: (k,), x broadcasts to (n,)."""
     return _add_product("addmv", x, mv(mat, vec), beta, alpha)
 
 
 @listed
+@rounded_once
 def addr(x, vec1, vec2, *, beta=1, alpha=1):
     """beta * x + alpha * outer(vec1, vec2).  vec1: (n,), vec2: (m,), x broadcasts to (n, m)."""
     return _add_product("addr", x, outer(vec1, vec2), beta, alpha)
 
 
 @listed
+@rounded_once
 def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
     """beta * x + alpha * sum over the batch of products.
 
@@ -168,6 +174,7 @@ def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
 
 
 @listed
+@rounded_once
 def baddbmm(x, batch1, batch2, *, beta=1, alpha=1):
     """beta * x + alpha * batch1 @ batch2.
 

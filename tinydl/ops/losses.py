@@ -16,6 +16,7 @@ from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .activation import log_sigmoid
 from .elementwise import abs, clamp_min, exp, log, where, xlogy
@@ -150,6 +151,7 @@ def huber_loss(
 
 # ---------------------------------------------------------------- likelihoods
 @listed
+@rounded_once
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -275,6 +277,7 @@ def binary_cross_entropy_with_logits_(x: Array, target: Array):
 
 
 @listed
+@rounded_once
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import dtype as dtypes
 from ..autograd.views import in_place, reshaping, write
+from ..device import CPU
 from ..device import device as find_device
 from ..tensor import Tensor, wrap
 from . import activation, creation, decompose, elementwise, linalg, order, pinning, random, reduce, scan, shape, strided
@@ -214,7 +215,7 @@ def __int__(self):
 
 
 def __index__(self):
-    if self.dtype.kind == "f" or self.array.size != 1:
+    if dtypes.is_floating(self.dtype) or self.array.size != 1:
         raise TypeError(f"index: only an integer tensor with one element, got {self.dtype} {tuple(self.shape)}")
     return int(self.item())
 
@@ -253,6 +254,11 @@ def __array_function__(self, function, types, args, kwargs):
 def __dlpack__(self, **kwargs):
     if self.requires_grad:
         raise BufferError("dlpack: this tensor requires grad; export .detach()")
+    if self.dtype == dtypes.bfloat16 and self.device is CPU:
+        raise BufferError(
+            "dlpack: NumPy cannot give bfloat16 by DLPack; go by its bits. To PyTorch: "
+            "torch.from_numpy(x.numpy().view('int16')).view(torch.bfloat16)"
+        )
     return self.array.__dlpack__(**kwargs)
 
 
@@ -329,7 +335,8 @@ _METHODS = [
     __setitem__, __bool__, __len__, __iter__, __contains__, __float__, __int__, __index__, __format__, __repr__,
     __array__, __array_ufunc__, __array_function__, __dlpack__, __dlpack_device__, __copy__, __deepcopy__, __reduce__,
     *(_converter(n, d) for n, d in {
-        "half": dtypes.float16, "float": dtypes.float32, "double": dtypes.float64, "byte": dtypes.uint8,
+        "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "float": dtypes.float32, "double": dtypes.float64,
+        "byte": dtypes.uint8,
         "char": dtypes.int8, "short": dtypes.int16, "int": dtypes.int32, "long": dtypes.int64, "bool": dtypes.bool_,
     }.items()),
 ]  # fmt: skip

@@ -13,7 +13,8 @@ from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
-from ..dtype import finfo, float16, float32
+from ..autograd.narrow import rounded_once
+from ..dtype import finfo, float32, is_narrow
 from ..tensor import Tensor
 from .elementwise import rsqrt
 from .reduce import sum_to
@@ -139,11 +140,11 @@ def _through_float32(normalise):
 
     @functools.wraps(normalise)
     def widened(input: Tensor, *args, **kwargs):
-        if input.dtype != float16:
+        if not is_narrow(input.dtype):
             return normalise(input, *args, **kwargs)
         others = {t.dtype for t in (*args, *kwargs.values()) if isinstance(t, Tensor)}
-        x = input if others <= {float16} else input.to(float32)
-        return normalise(x, *args, **kwargs).to(float16)
+        x = input if others <= {input.dtype} else input.to(float32)
+        return normalise(x, *args, **kwargs).to(input.dtype)
 
     return widened
 
@@ -181,6 +182,7 @@ def batch_norm(
     return y
 
 
+@rounded_once
 def _by_running(name, x, mean, var, weight, bias, eps):
     if mean is None or var is None:
         raise RuntimeError(f"{name}: outside training running_mean and running_var must be given")

@@ -262,7 +262,7 @@ def _quantile(name, x, q, dim, keepdim, interpolation):
 
 
 def _checked_q(name, x, q, interpolation):
-    if x.dtype.kind != "f" or x.dtype == "float16":
+    if x.dtype not in (dtypes.float32, dtypes.float64):
         raise RuntimeError(f"{name}: expected a float32 or float64 tensor, got {x.dtype}")
     if interpolation not in _ROUNDING:
         raise RuntimeError(f"{name}: interpolation must be one of {', '.join(_ROUNDING)}, got {interpolation!r}")

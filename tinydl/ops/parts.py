@@ -45,13 +45,13 @@ def windows_sum(xp, x: Array, shape, dim, size, step):
     return out
 
 
-@op
+@op(exact=True)
 def pieces_(xp, x: Array, indices):
     """x[index] for each index; no element is in two of them."""
     return tuple(x[index] for index in indices)
 
 
-@op
+@op(exact=True)
 def assemble(xp, xs: list[Array], shape, indices):
     """Zeros of `shape` with one of the tensors, all of one dtype, at each index."""
     out = xp.zeros(shape, xs[0].dtype)

@@ -83,7 +83,7 @@ def _last(xp, places, size):
     return writer[places] == order
 
 
-@op
+@op(exact=True)
 def take_at(xp, x: Array, indices: list[Array], dims):
     """x at integer indices, which broadcast, in ascending `dims`: there if adjacent, else first."""
     return x[key_at(dims, x.ndim, indices)]
@@ -98,7 +98,7 @@ def add_at(xp, x: Array, indices: list[Array], shape, dims):
     return out
 
 
-@op
+@op(exact=True)
 def put_at(xp, x: Array, values: Array, indices: list[Array], dims):
     """A copy of x with `values` at the indices; of those that meet the last stays."""
     out = x.copy()
@@ -106,7 +106,7 @@ def put_at(xp, x: Array, values: Array, indices: list[Array], dims):
     return out
 
 
-@op
+@op(exact=True)
 def last_at(xp, indices: list[Array], shape, dims):
     """Which values put at the indices stay, in a shape that broadcasts to theirs."""
     shape = tuple(n if d in dims else 1 for d, n in enumerate(shape))  # the others do not matter, nor that one is empty
@@ -135,7 +135,7 @@ def _places_along(xp, index, shape, dim):
     return places
 
 
-@op
+@op(exact=True)
 def gather_(xp, x: Array, index: Array, dim):
     """x[.., index[.., i, ..], ..], the index in dimension `dim`."""
     return x.reshape(-1)[_places_along(xp, index, x.shape, dim)]
@@ -149,7 +149,7 @@ def scatter_sum(xp, src: Array, index: Array, shape, dim):
     return out
 
 
-@op
+@op(exact=True)
 def scatter_put(xp, x: Array, src: Array, index: Array, dim):
     """A copy of x with src[.., i, ..] (or a number) put at [.., index[.., i, ..], ..]."""
     out = x.copy()
@@ -157,7 +157,7 @@ def scatter_put(xp, x: Array, src: Array, index: Array, dim):
     return out
 
 
-@op
+@op(exact=True)
 def scatter_last(xp, index: Array, shape, dim):
     """Which values put along the index stay."""
     return _last(xp, _places_along(xp, index, shape, dim), math.prod(shape))
@@ -173,7 +173,7 @@ def scatter_extreme(xp, x: Array, src: Array, index: Array, dim, largest):
     return out
 
 
-@op
+@op(exact=True)
 def scatter_rank(xp, index: Array, shape, dim):
     """Two integers for each element of the index: its place, and how many before it went there."""
     places = _places_along(xp, index, shape, dim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
+from ..dtype import is_floating
 from ..tensor import Tensor
 from . import pool_pairs as pairs
 from .activation import relu
@@ -95,7 +96,7 @@ def max_pool3d(
 
 # ---------------------------------------------------------------- mean and power pooling
 def _check_floating(name, input):
-    if input.dtype.kind != "f":
+    if not is_floating(input.dtype):
         raise RuntimeError(f"{name}: expected a floating input, got {input.dtype}")
 
 

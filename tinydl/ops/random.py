@@ -21,7 +21,7 @@ from .elementwise import zero
 from .generator import Generator, default_of
 
 # floating type -> (random bits of a uniform number, 32-bit words that they take)
-_UNIFORM = {"float16": (11, 1), "float32": (24, 1), "float64": (53, 2)}
+_UNIFORM = {"bfloat16": (8, 1), "float16": (11, 1), "float32": (24, 1), "float64": (53, 2)}
 
 
 # ---------------------------------------------------------------- draws: x gives shape, type, device
@@ -44,15 +44,17 @@ def _pairs(xp, count, seed, offset):
     return bits53(pairs[:, 0], pairs[:, 1])
 
 
-@op
+@op(exact=True)
 def philox_bits(xp, x: Array, seed, offset):
     """Raw words, 0 to 2**32 - 1, as int64, of x's shape."""
     return words(xp, x.size, seed, offset).astype("int64").reshape(x.shape)
 
 
-@op
+@op(exact=True)
 def philox_uniform(xp, x: Array, seed, offset):
-    """Uniform in [0, 1), of x's shape and type: multiples of 2**-24 (float32), 2**-53 (float64)."""
+    """Uniform in [0, 1), of x's shape and type: multiples of 2**-24 (float32), 2**-53 (float64), or as
+    fine as the narrow types have them (2**-11, 2**-8).
+    """
     bits, each = _UNIFORM[x.dtype.name]
     if each == 2:
         m = _pairs(xp, x.size, seed, offset)
@@ -61,7 +63,7 @@ def philox_uniform(xp, x: Array, seed, offset):
     return (m * 2.0**-bits).astype(x.dtype).reshape(x.shape)
 
 
-@op
+@op(exact=True)
 def philox_normal(xp, x: Array, seed, offset):
     """Standard normal, of x's shape and type (Box and Muller 1958), computed in float64."""
     pairs = _pairs(xp, x.size + x.size % 2, seed, offset).reshape(-1, 2)
@@ -70,13 +72,13 @@ def philox_normal(xp, x: Array, seed, offset):
     return xp.stack(both, 1).reshape(-1)[: x.size].astype(x.dtype).reshape(x.shape)
 
 
-@op
+@op(exact=True)
 def philox_exponential(xp, x: Array, seed, offset):
     """Exponential with mean 1, of x's shape and type, computed in float64."""
     return minus_log(_pairs(xp, x.size, seed, offset)).astype(x.dtype).reshape(x.shape)
 
 
-@op
+@op(exact=True)
 def philox_integers(xp, x: Array, low, high, seed, offset):
     """Integers from low to high - 1, of x's shape and type.
 
@@ -125,7 +127,7 @@ def _integers(x, low, high, generator):
 
 # ---------------------------------------------------------------- new tensors
 def _drawn(name, x, draw, generator, requires_grad):
-    if x.dtype.kind != "f":
+    if not dtypes.is_floating(x.dtype):
         raise RuntimeError(f"{name}: expected a floating dtype, got {x.dtype}")
     with no_grad():
         y = draw(x, generator)
@@ -212,7 +214,7 @@ def bernoulli(x: Tensor, p: float | None = None, *, generator=None) -> Tensor:
     with no_grad():
         if p is not None:
             return _like(x, None, None).bernoulli_(p, generator=generator)
-        if x.dtype.kind != "f":
+        if not dtypes.is_floating(x.dtype):
             raise RuntimeError(f"bernoulli: expected floating probabilities, got {x.dtype}")
         _check_probabilities("bernoulli", x)
         return (_uniform(x, generator) < x).to(x.dtype)
@@ -247,7 +249,7 @@ def multinomial(x: Tensor, num_samples: int, replacement: bool = False, *, gener
 
     RuntimeError for negative or infinite weights, weights without sum, or too many samples.
     """
-    if x.ndim not in (1, 2) or x.dtype.kind != "f":
+    if x.ndim not in (1, 2) or not dtypes.is_floating(x.dtype):
         raise RuntimeError(f"multinomial: expected floating weights (K,) or (N, K), got {x.dtype} {tuple(x.shape)}")
     if num_samples <= 0 or (not replacement and num_samples > x.shape[-1]):
         raise RuntimeError(
@@ -274,7 +276,7 @@ def multinomial(x: Tensor, num_samples: int, replacement: bool = False, *, gener
 
 # ---------------------------------------------------------------- in place
 def _overwrite(name, x, compute):
-    if isinstance(x, Tensor) and x.dtype.kind != "f":
+    if isinstance(x, Tensor) and not dtypes.is_floating(x.dtype):
         raise RuntimeError(f"{name}: expected a floating tensor, got {x.dtype}")
     return write(x, name, compute)
 
@@ -325,7 +327,7 @@ def geometric_(x: Tensor, p: float, *, generator=None) -> Tensor:
         raise RuntimeError(f"geometric_: p must lie between 0 and 1, got {p}")
 
     def compute(x):
-        like = x if x.dtype.kind == "f" else _like(x, dtypes.float64, None)
+        like = x if dtypes.is_floating(x.dtype) else _like(x, dtypes.float64, None)
         trials = (_exponential(like, generator) / -log1p(-p)).ceil()
         return trials.clamp_min(1).to(x.dtype)
 
@@ -348,13 +350,12 @@ def bernoulli_(x: Tensor, p=0.5, *, generator=None) -> Tensor:
 
 def random_(x: Tensor, from_=0, to=None, *, generator=None) -> Tensor:
     """In place: integers from from_ to to - 1; random_(to) from 0; random_() all that x can hold."""
-    kind = x.dtype.kind
     if to is None and from_:
         from_, to = 0, from_
-    elif to is None and kind == "f":
+    elif to is None and dtypes.is_floating(x.dtype):
         to = 2 ** _UNIFORM[x.dtype.name][0]
     elif to is None:
-        to = 2 if kind == "b" else dtypes.iinfo(x.dtype).max + 1
+        to = 2 if x.dtype == dtypes.bool_ else dtypes.iinfo(x.dtype).max + 1
     low, high = _check_range("random_", from_, to)
     return write(x, "random_", lambda x: _integers(x, low, high, generator))
 

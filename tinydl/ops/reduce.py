@@ -23,12 +23,10 @@ def sum_to(xp, x: Array, shape):
     """x summed over the dimensions in which `shape` would broadcast to x's shape."""
     lead = x.ndim - len(shape)
     short = tuple(lead + i for i, n in enumerate(shape) if n == 1 != x.shape[lead + i])
-    # float16 would lose the small ones, and overflow
-    wide = "float32" if x.dtype == "float16" else x.dtype
-    return x.sum((*range(lead), *short), dtype=wide).astype(x.dtype, copy=False).reshape(shape)
+    return x.sum((*range(lead), *short), dtype=x.dtype).reshape(shape)
 
 
-@op
+@op(exact=True)
 def broadcast(xp, x: Array, shape):
     """x repeated, in memory of its own, to a shape that it broadcasts to."""
     out = xp.empty(shape, x.dtype)
@@ -92,7 +90,7 @@ def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False
     dims = normalize_dims("sum", dim, x.ndim)
     if dtype is not None:
         return sum(x.to(dtype), dim, keepdim).to(dtype)
-    if x.dtype.kind != "f":
+    if not dtypes.is_floating(x.dtype):
         x = x.to(dtypes.int64)
     if not keepdim and len(dims) == x.ndim:
         return sum_to(x, ())
@@ -102,7 +100,7 @@ def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False
 def mean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Mean over `dim` (one, several, None for all) of a floating tensor."""
     x = _floating("mean", x, dtype)
-    if x.dtype == "float16":  # the sum would overflow
+    if dtypes.is_narrow(x.dtype):  # the sum might overflow
         return cast(mean(cast(x, dtypes.float32), dim, keepdim), x.dtype)
     count = _count(x, normalize_dims("mean", dim, x.ndim))
     total = sum(x, dim, keepdim)
@@ -122,7 +120,7 @@ def nanmean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = F
 
 def _floating(name, x, dtype=None):
     x = x if dtype is None else cast(x, dtypes.as_dtype(dtype))
-    if x.dtype.kind != "f":
+    if not dtypes.is_floating(x.dtype):
         raise RuntimeError(f"{name}: expected a floating tensor, got {x.dtype}; use .to(float)")
     return x
 
@@ -194,7 +192,7 @@ def _others(x, dim):
 @listed
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Product along `dim`, or of all elements.  Integers and bools multiply as int64."""
-    if dtype is None and x.dtype.kind != "f":
+    if dtype is None and not dtypes.is_floating(x.dtype):
         dtype = dtypes.int64
     if dtype is not None and x.dtype != dtypes.as_dtype(dtype):
         x = cast(x, dtypes.as_dtype(dtype))

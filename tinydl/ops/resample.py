@@ -9,6 +9,7 @@ import math
 
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .creation import arange, check_count
 from .elementwise import abs, clamp, floor, sinc, where
@@ -130,6 +131,7 @@ def _sizes(name, given, x):
 
 
 @listed
+@rounded_once
 def interpolate(
     input: Tensor,
     size=None,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .. import dtype as dtypes
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, op
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .creation import full_like
 from .elementwise import cast, exp, where
@@ -57,11 +58,10 @@ def running(xp, combine, x, dim):
 @op
 def cumsum_(xp, x: Array, dim, reverse=False):
     """Running sum along `dim`, from the end if `reverse`.  x: any shape -> same shape."""
-    wide = "float32" if x.dtype == "float16" else x.dtype  # float16 would lose the small ones
     if not reverse:
-        return xp.cumsum(x, dim, dtype=wide).astype(x.dtype, copy=False)
+        return xp.cumsum(x, dim, dtype=x.dtype)
     back = at(dim, slice(None, None, -1))
-    return xp.ascontiguousarray(xp.cumsum(x[back], dim, dtype=wide)[back].astype(x.dtype, copy=False))
+    return xp.ascontiguousarray(xp.cumsum(x[back], dim, dtype=x.dtype)[back])
 
 
 cumsum_.grads(lambda g, dim, reverse: cumsum_(g, dim, not reverse))
@@ -69,7 +69,7 @@ cumsum_.grads(lambda g, dim, reverse: cumsum_(g, dim, not reverse))
 
 def _operand(name, x, dim, dtype):
     """x in the type to compute in (integers and bools: int64), and dim counted from 0."""
-    if dtype is None and x.dtype.kind != "f":
+    if dtype is None and not dtypes.is_floating(x.dtype):
         dtype = dtypes.int64
     dim = normalize_dim(name, dim, x.ndim)
     return (x if dtype is None else cast(x, dtypes.as_dtype(dtype))), dim
@@ -185,9 +185,10 @@ logcumsumexp_.grads(_logcumsumexp_slope)
 
 
 @of_vectors
+@rounded_once
 def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     """log(cumsum(exp(x))) along `dim`, without overflow.  x: any floating shape -> same shape."""
-    if x.dtype.kind != "f":
+    if not dtypes.is_floating(x.dtype):
         raise RuntimeError(f"logcumsumexp: expected a floating tensor, got {x.dtype}")
     return logcumsumexp_(x, normalize_dim("logcumsumexp", dim, x.ndim))
 

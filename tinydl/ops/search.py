@@ -111,7 +111,7 @@ def _distinct(name, over, x, dim, return_inverse, return_counts):
 @op
 def bincount(xp, x: Array, weights: Array | None = None, minlength=0):
     """How often (or with what weight) each number >= 0 occurs.  x: (n,) -> (max + 1,) or longer."""
-    if x.ndim != 1 or x.dtype.kind == "f":
+    if x.ndim != 1 or dtypes.is_floating(x.dtype):
         raise RuntimeError(f"bincount: expected a vector of integers, got {x.dtype} {x.shape}")
     if x.size and (least := int(x.min())) < 0:
         raise RuntimeError(f"bincount: expected numbers of at least 0, got {least}")

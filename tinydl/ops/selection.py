@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..autograd.autocast import listed
+from ..dtype import is_floating
 from ..tensor import Tensor, wrap
 from . import creation
 from .elementwise import where
@@ -106,10 +107,10 @@ def _number(name, value, x):
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(f"{name}: expected a number or a 0-d tensor, got {tuple(value.shape)}")
-        if value.dtype.kind == "f" and x.dtype.kind != "f":
+        if is_floating(value.dtype) and not is_floating(x.dtype):
             raise RuntimeError(f"{name}: a value of {value.dtype} does not fit a tensor of {x.dtype}")
         return value.to(x.device, x.dtype)
-    if isinstance(value, float) and x.dtype.kind != "f" and not value.is_integer():
+    if isinstance(value, float) and not is_floating(x.dtype) and not value.is_integer():
         raise RuntimeError(f"{name}: {value} does not fit a tensor of {x.dtype}")
     return wrap(x.device.xp.full((), value, x.dtype))
 

@@ -59,7 +59,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
 
     ord: a number, inf or -inf.
     """
-    if x.dtype.kind != "f":
+    if not dtypes.is_floating(x.dtype):
         raise RuntimeError(f"vector_norm: expected a floating tensor, got {x.dtype}; convert with .to(float)")
     if not isinstance(ord, (int, float)):
         raise TypeError(f"vector_norm: ord must be a number, got {ord!r}")

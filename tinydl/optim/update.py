@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+from ..dtype import float32, is_narrow
 from ..kernels.gpu import recording
 
 UPDATES: dict[str, Update] = {}  # every declared update by its name
@@ -44,8 +45,20 @@ class Update:
             if step is not None:
                 numbers |= _on_device(step, own | ({"lr": shared["lr"]} if "lr" in shared else {}))
             if step is None or not step.refilling:
-                self.body(device.xp, *arrays, **numbers)
+                self._step(device.xp, arrays, numbers)
         return False
+
+    def _step(self, xp, arrays, numbers):
+        """The body on the arrays of one parameter: of narrow types on copies in float32, which are rounded once."""
+        wide = [a.astype(float32) if _narrow(a) else a for a in arrays]
+        self.body(xp, *wide, **numbers)
+        for n, a, b in zip(self.arrays, arrays, wide):
+            if a is not b and n != "grad":
+                a[...] = b.astype(a.dtype)
+
+
+def _narrow(a):
+    return a is not None and is_narrow(a.dtype)
 
 
 def _on_device(step, numbers):

@@ -9,7 +9,9 @@ import numpy as np
 from ..tensor import Tensor
 
 # rtol and atol by dtype, as PyTorch's
-TOLERANCES = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+TOLERANCES = {
+    "bfloat16": (1.6e-2, 1e-5), "float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7),
+}  # fmt: skip
 
 
 def assert_close(

@@ -3,8 +3,8 @@ assumes NumPy.
 
 It refuses to mix with NumPy's arrays, offers only names that CuPy has (`cupy_names.txt`, written by
 `python -m tinydl.testing.strict` where CuPy is installed), and refuses to read values back to the
-host inside an operation, except in those that must.  It is no emulation of a GPU, and runs no
-kernel.
+host inside an operation, except in those that must; bfloat16 it takes only where CuPy does.  It is no emulation of a
+GPU, and runs no kernel.
 
     with strict_device() as device:
         x = tinydl.tensor([1.0, 2.0], device="strict")
@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..dtype import bfloat16
+
 # operations whose result's size, or whose refusal, depends on values: they must read back
 READS_BACK = frozenset(
     "to_device nonzero masked_select unique unique_consecutive repeat_interleave item histc bincount argwhere".split()
@@ -36,8 +38,8 @@ _SPACES = {"": "cupy", "linalg": "cupy.linalg", "lib.stride_tricks": "cupy.lib.s
 
 @functools.cache
 def names(space: str = "") -> frozenset[str]:
-    """The public names of CuPy, or of its `linalg`, `lib.stride_tricks`, or `special`
-    (cupyx.scipy.special).
+    """The public names of CuPy, or of its `linalg`, `lib.stride_tricks`, or `special` (cupyx.scipy.special); of
+    its functions that have a loop for bfloat16.
     """
     lines = [line.split(" ") for line in _FILE.read_text().splitlines() if not line.startswith("#")]
     return frozenset(next(line[1:] for line in lines if line[0] == (space or "cupy")))
@@ -179,9 +181,30 @@ _BY_VALUE = {
 }
 
 
+# what moves numbers of any type, as CuPy's functions without loops of their own do
+_MOVES = frozenset(
+    "as_strided ascontiguousarray astype broadcast_to concatenate copy full may_share_memory ravel reshape roll "
+    "swapaxes transpose view".split()
+)
+
+
+def _check_bfloat16(function, args, kwargs):
+    """Refuse what CuPy does not do in bfloat16: for want of a loop it computes in another type, or fails."""
+    owner = getattr(function, "__self__", None)  # of a method, the array; of a ufunc's, the ufunc
+    name = owner.__name__ if isinstance(owner, np.ufunc) else getattr(function, "__name__", "")
+    given = [owner, *args, *kwargs.values()]
+    given += [a for many in given if isinstance(many, (tuple, list)) for a in many]
+    narrow = [a for a in given if getattr(a, "dtype", None) == bfloat16]
+    product = name == "matmul" and all(a.ndim <= 2 for a in narrow)  # of matrices only
+    if narrow and not product and name not in _MOVES | names("bfloat16"):
+        raise TypeError(f"strict: CuPy does not do {name} in bfloat16")
+
+
 def _call(function, args, kwargs):
-    if getattr(function, "__name__", "") in _BY_VALUE:
-        _read_back(function.__name__)
+    name = getattr(function, "__name__", "")
+    if name in _BY_VALUE:
+        _read_back(name)
+    _check_bfloat16(function, args, kwargs)
     out = kwargs.get("out")
     result = _run(function, _unwrap(args), _unwrap(kwargs))
     return result if out is None else out[0] if isinstance(out, tuple) else out
@@ -298,6 +321,9 @@ def write_names() -> None:
     for space, module in _SPACES.items():
         found = importlib.import_module(module)
         lines.append(" ".join([space or "cupy", *sorted(n for n in dir(found) if not n.startswith("_"))]))
+    ufuncs = {n: f for n, f in inspect.getmembers(cupy) if isinstance(f, cupy.ufunc)}
+    letter = np.dtype(bfloat16).char
+    lines.append(" ".join(["bfloat16", *(n for n, f in ufuncs.items() if any(t[0] == letter for t in f.types))]))
     methods = [n for n, _ in inspect.getmembers(cupy.ndarray) if not n.startswith("_")]
     lines.append(" ".join(["ndarray", *sorted(methods)]))
     _FILE.write_text("\n".join(lines) + "\n")

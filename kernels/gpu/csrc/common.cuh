@@ -7,9 +7,11 @@ typedef unsigned long long u64;
 #endif
 
 #ifdef TINYDL_CUDA_EMU
+#include "cuda_bf16.h"
 #include "cuda_fp16.h"
-#elif !defined(__CUDA_FP16_TYPES_EXIST__)
-struct __half {  // NVRTC has no header of it for granted
+#else  // NVRTC has no headers of these for granted
+#if !defined(__CUDA_FP16_TYPES_EXIST__)
+struct __half {
   unsigned short bits;
   __half() = default;
   __device__ __half(float f) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(f)); }
@@ -19,6 +21,15 @@ struct __half {  // NVRTC has no header of it for granted
     return f;
   }
 };
+#endif
+#if !defined(__CUDA_BF16_TYPES_EXIST__)
+struct __nv_bfloat16 {  // the upper half of a float
+  unsigned short bits;
+  __nv_bfloat16() = default;
+  __device__ __nv_bfloat16(float f) { asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(f)); }
+  __device__ operator float() const { return __uint_as_float((unsigned)bits << 16); }
+};
+#endif
 #endif
 
 // Threads of the whole grid stride over n elements: i of type T.

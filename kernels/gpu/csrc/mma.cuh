@@ -1,7 +1,7 @@
 // Products of tiles on tensor cores: what convolutions and matrix products have in common.
 //
 // A block multiplies a tile of a (BM rows) by one of b (BN columns), DEPTH words of k a step: copies of the next steps
-// are on their way while a step is multiplied.  A word is what a lane holds of k: one number, or two halves.
+// are on their way while a step is multiplied.  A word is what a lane holds of k: one number, or two narrow ones.
 #pragma once
 #include "common.cuh"
 
@@ -17,6 +17,12 @@ __device__ __forceinline__ void mma_m16n8k8_tf32(float (&d)[4], const unsigned (
 __device__ __forceinline__ void mma_m16n8k16_f16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+__device__ __forceinline__ void mma_m16n8k16_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
@@ -86,15 +92,23 @@ struct Ieee {  // as accurate as float32: high and low parts; low times low is l
     mma_m16n8k8_tf32(d, ah, bh);
   }
 };
-struct Half {  // two of k in a word, sums in float32
-  typedef __half Number;
+template <class Number_>
+struct Packed {  // two of k in a word, sums in float32
+  typedef Number_ Number;
   typedef unsigned Word;
   typedef float Sum;
   typedef unsigned Part;
   enum { ROWS = 16, WORDS = 8, PACKED = 2 };
   static __device__ __forceinline__ Part part(unsigned w) { return w; }
-  static __device__ __forceinline__ void mma(Sum (&d)[4], const Part (&a)[4], const Part (&b)[2]) {
+};
+struct Half : Packed<__half> {
+  static __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
     mma_m16n8k16_f16(d, a, b);
+  }
+};
+struct Brain : Packed<__nv_bfloat16> {
+  static __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    mma_m16n8k16_bf16(d, a, b);
   }
 };
 struct Double {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ...dtype import is_floating
 from ...tensor import Tensor
 
 
@@ -99,7 +100,7 @@ class Normalize(OnArrays):
             raise ValueError(f"Normalize: std must not be 0, got {std}")
 
     def _apply(self, x, drawn, mask):
-        if x.dtype.kind != "f":
+        if not is_floating(x.dtype):
             raise TypeError(f"Normalize: expected floating-point numbers, got {x.dtype}")
         if x.ndim < 3 or {len(self.mean), len(self.std)} - {1, x.shape[-3]}:
             raise ValueError(

@@ -7,6 +7,7 @@ import numbers
 
 import numpy as np
 
+from ...dtype import is_floating
 from ..seeding import item_rng
 from .base import OnArrays, probability
 from .geometry import crop, random_area
@@ -94,8 +95,8 @@ class ColorJitter(OnArrays):
     def _apply(self, x, drawn, mask):
         if x.ndim < 3 or x.shape[-3] != 1 or self.saturation or self.hue:
             _coloured("ColorJitter", x)
-        top = 1 if x.dtype.kind == "f" else 255
-        y = x.astype(np.result_type(x.dtype, np.float32)) if x.dtype.kind == "f" else x.astype(np.float32)
+        top = 1 if is_floating(x.dtype) else 255
+        y = x.astype(np.result_type(x.dtype, np.float32)) if is_floating(x.dtype) else x.astype(np.float32)
         for name, factor in drawn:
             grey = y if y.shape[-3] == 1 else _luma(y)
             if name == "brightness":

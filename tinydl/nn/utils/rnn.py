@@ -70,6 +70,10 @@ class PackedSequence(_Packed):
         """The data to float16."""
         return self.to("float16")
 
+    def bfloat16(self) -> PackedSequence:
+        """The data to bfloat16."""
+        return self.to("bfloat16")
+
     @property
     def is_cuda(self) -> bool:
         """Whether the data is on the GPU."""

@@ -58,6 +58,12 @@ static inline void mma_m16n8k16_f16(float (&d)[4], const unsigned (&a)[4], const
     return emu_half(x) * emu_half(y) + emu_half(x >> 16) * emu_half(y >> 16);
   });
 }
+static inline void mma_m16n8k16_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  emu::multiply<8>(d, a, b, [](unsigned x, unsigned y) {
+    return __uint_as_float(x << 16) * __uint_as_float(y << 16) +
+           __uint_as_float(x & 0xFFFF0000u) * __uint_as_float(y & 0xFFFF0000u);
+  });
+}
 static inline void mma_m8n8k4_f64(double (&d)[2], const double (&a)[1], const double (&b)[1]) {
   emu::multiply<4>(d, a, b, [](double x, double y) { return x * y; });
 }
