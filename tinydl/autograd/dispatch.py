@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import dtype as dtypes
 from ..device import _BY_ARRAY, CPU
+from ..dtype import NARROW
 from ..kernels.gpu.recording import refuse_in_capture
 from ..tensor import Tensor
 from .narrow import run_in_float32
@@ -76,7 +77,7 @@ def execute(op, device, arrays, constants, kernel=None):
             return out
     if not op.exact:
         for a in arrays:
-            if a is not None and a.dtype in dtypes.NARROW:
+            if a is not None and a.dtype in NARROW:
                 again = functools.partial(execute, op, device, constants=constants, kernel=kernel)
                 return run_in_float32(again, arrays, len(op.hidden))
     try:

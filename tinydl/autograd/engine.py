@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from .. import dtype as dtypes
 from ..device import _BY_ARRAY
+from ..dtype import FLOATING, NARROW
 from ..tensor import Tensor, wrap
 from .declaration import Array, Op
 from .dispatch import execute, observed, observers, place
@@ -120,7 +121,7 @@ def record(op, inputs, arrays, constants, made, device, node_class):
         saved.append((made[s].array, s if dtypes.is_floating(outs[s][1]) else None, None, 0))
     node.saved = tuple(saved) if state.packing is None else state.packing.pack(node, tuple(saved))
     for s, t in enumerate(made):
-        if dtypes.is_floating(outs[s][1]):
+        if outs[s][1] in FLOATING:
             t._edge = (node, s)
 
 
@@ -143,7 +144,7 @@ class OpNode(RecordedNode):
         visible = len(gs) - len(op.hidden)
         values = [gs[0] if visible == 1 else tuple(gs[:visible])]
         kept = self.kept()
-        if not (self.device.narrow or op.exact):  # gradients are computed in float32, too
+        if self.outs[0][1] in NARROW and not (self.device.narrow or op.exact):  # its gradients, too, in float32
             values = [widened(values[0])]
             kept = list(map(widened, kept))
         _grouped(values, plan.arguments, kept, op, plan)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import dtype as dtypes
 from ..device import _BY_ARRAY
+from ..dtype import FLOATING, NARROW
 
 NUMBERS = frozenset((int, float, bool))
 
@@ -18,8 +19,8 @@ def by_category(op, arrays):
             if b.__class__ is np.ndarray:
                 if a.dtype is b.dtype:
                     return arrays
-            elif b.__class__ in NUMBERS and a.dtype in dtypes.FLOATING:
-                return [a, _of_numbers(op, a.dtype).type(b)]
+            elif b.__class__ in NUMBERS and a.dtype in FLOATING:
+                return [a, (_of_numbers(op, a.dtype) if a.dtype in NARROW else a.dtype).type(b)]
     elif len(arrays) == 1 and arrays[0].__class__ is np.ndarray:
         return arrays
     return _cast(op, arrays, dtypes.result_of([a for a in arrays if a is not None]))
@@ -35,6 +36,9 @@ def floating(op, arrays):
 
 def equal(op, arrays):
     """All of one type; a mixture is refused."""
+    a, b = arrays[0], arrays[-1]
+    if len(arrays) == 2 and a.__class__ is b.__class__ is np.ndarray and a.dtype is b.dtype:
+        return arrays
     found = {a.dtype for a in arrays if hasattr(a, "dtype")}
     if len(found) > 1:
         got = ", ".join(f"{n} {a.dtype}" for n, a in zip(op.arrays, arrays) if hasattr(a, "dtype"))
@@ -67,7 +71,7 @@ def _cast(op, arrays, dtype):
 
 def _of_numbers(op, dtype):
     """The type of Python numbers among arrays of `dtype`: that in which the operation computes."""
-    return dtypes.float32 if dtype in dtypes.NARROW and not op.exact else dtype
+    return dtypes.float32 if dtype in NARROW and not op.exact else dtype
 
 
 def typed(a, dtype):

@@ -87,6 +87,8 @@ def drop(y, x, dims, keepdim):
 # ---------------------------------------------------------------- sums and means
 def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Sum over `dim` (one, several, None for all).  Integers and bools sum as int64."""
+    if dim is None and dtype is None and not keepdim and dtypes.is_floating(x.dtype):
+        return sum_to(x, ())  # most often
     dims = normalize_dims("sum", dim, x.ndim)
     if dtype is not None:
         return sum(x.to(dtype), dim, keepdim).to(dtype)
@@ -102,7 +104,7 @@ def mean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = Fals
     x = _floating("mean", x, dtype)
     if dtypes.is_narrow(x.dtype):  # the sum might overflow
         return cast(mean(cast(x, dtypes.float32), dim, keepdim), x.dtype)
-    count = _count(x, normalize_dims("mean", dim, x.ndim))
+    count = x.numel() if dim is None else _count(x, normalize_dims("mean", dim, x.ndim))
     total = sum(x, dim, keepdim)
     return total / count if count else total * math.nan
 
