@@ -66,6 +66,7 @@ for x in (
 ):  # fmt: skip
     CASES["clone"].append(Sample(x))
     CASES["reshape"] += [Sample(x, (-1,))] * (not x.flags.c_contiguous)
+CASES["broadcast"] += [Sample(normal(1, 67, 1, 53), (9, 67, 3, 53)), Sample(normal(67, 1, 61).T, (61, 7, 67))]
 CASES["dropout"] += [Sample(normal(n), 0.3, 5, 7) for n in (1, 4099)]
 for kind in ("bits", "uniform", "normal"):
     CASES[f"philox_{kind}"] += [Sample(normal(n), 5, 7) for n in (1, 4099)]

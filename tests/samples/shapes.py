@@ -53,7 +53,10 @@ SAMPLES = {
     "roll": [Sample(normal(3, 4), (1, -2), (0, 1)), Sample(normal(0, 3), (1,), (0,))],
     "tril": [Sample(normal(2, 3, 4), 1), Sample(normal(3, 3), -1), Sample(normal(0, 3, 3), 0)],
     "triu": [Sample(normal(2, 3, 4), 1), Sample(normal(3, 3), -1), Sample(normal(0, 3, 3), 0)],
-    "broadcast": [Sample(normal(3, 1), (2, 3, 4)), Sample(normal(), (2,)), Sample(normal(1, 3), (0, 3))],
+    "broadcast": [
+        *(Sample(normal(3, 1), (2, 3, 4)), Sample(normal(), (2,)), Sample(normal(1, 3), (0, 3))),
+        *(Sample(normal(*given), (130, 1, 140), order=0, kernel=True) for given in ((130, 1, 1), (140,), (1, 1, 1))),
+    ],
     "constant_pad": [Sample(normal(3, 4), ((1, 0), (2, 1)), 1.5), Sample(normal(3, 4), ((-1, 2), (1, -2)), 0.0)],
     # integers in some dimensions: adjacent ones, ones apart, broadcasting ones, repeated ones
     "take_at": [
