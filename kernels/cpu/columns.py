@@ -9,7 +9,7 @@ from .jit import jit
 from .jobs import jobs
 from .microkernel import address
 
-WIDTH = 32  # columns in a job
+WIDTH = 128  # columns in a job
 
 
 @jit
@@ -23,7 +23,7 @@ def _few(j, v):
 def columns(j, x, weight, bias, eps, y, sums):
     N, C = x.shape
     mean, var, scale, w, b = _few(j, sums[0]), _few(j, sums[1]), _few(j, sums[2]), _few(j, weight), _few(j, bias)
-    found, squared = np.zeros(WIDTH), np.zeros(WIDTH)
+    found, squared, factor = np.zeros(WIDTH), np.zeros(WIDTH), np.empty(WIDTH, x.dtype)
     for r in range(N):
         row = _few(j, x[r])
         for i in range(len(row)):
@@ -37,10 +37,11 @@ def columns(j, x, weight, bias, eps, y, sums):
     for i in range(len(w)):
         var[i] = squared[i] / N
         scale[i] = 1 / sqrt(squared[i] / N + eps)
+        factor[i] = w[i] * scale[i]
     for r in range(N):
         row, to = _few(j, x[r]), _few(j, y[r])
         for i in range(len(row)):
-            to[i] = (row[i] - mean[i]) * (w[i] * scale[i]) + b[i]
+            to[i] = (row[i] - mean[i]) * factor[i] + b[i]
 
 
 @jobs
@@ -53,12 +54,13 @@ def columns_grad(j, g, x, means, scales, weight, gx, gw, gb):
         for i in range(len(u)):
             of_g[i] += u[i]
             of_gx[i] += u[i] * (row[i] - mean[i])
-    slope, shift = np.empty(WIDTH, x.dtype), np.empty(WIDTH, x.dtype)
+    slope, shift, factor = np.empty(WIDTH, x.dtype), np.empty(WIDTH, x.dtype), np.empty(WIDTH, x.dtype)
     for i in range(len(w)):
         of_weight[i], of_bias[i] = of_gx[i] * scale[i], of_g[i]
+        factor[i] = w[i] * scale[i]
         shift[i] = w[i] * of_g[i] / N * scale[i]
         slope[i] = w[i] * of_gx[i] / N * scale[i] * scale[i] * scale[i]
     for r in range(N):
         u, row, to = _few(j, g[r]), _few(j, x[r]), _few(j, gx[r])
         for i in range(len(u)):
-            to[i] = u[i] * (w[i] * scale[i]) - (row[i] - mean[i]) * slope[i] - shift[i]
+            to[i] = u[i] * factor[i] - (row[i] - mean[i]) * slope[i] - shift[i]

@@ -15,18 +15,15 @@ from .losses import reduced, reduction_of
 # ---------------------------------------------------------------- checks
 def _check_batch(name, input, target):
     """input (N, C, *) or (C,), target (N, *) or ()."""
-    if not input.ndim or target.ndim != max(input.ndim - 1, 0):
+    given, got = input.array.shape, target.array.shape
+    if not given or len(got) != max(len(given) - 1, 0):
         raise RuntimeError(
-            f"{name}: expected input (N, C, *) with target (N, *), or (C,) with (), got "
-            f"{tuple(input.shape)} and "
-            f"{tuple(target.shape)}"
+            f"{name}: expected input (N, C, *) with target (N, *), or (C,) with (), got {given} and {got}"
         )
-    expected = (*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()
-    if tuple(target.shape) != tuple(expected):
-        raise (ValueError if target.shape[:1] != expected[:1] else RuntimeError)(
-            f"{name}: expected a target of shape {tuple(expected)} for input "
-            f"{tuple(input.shape)}, got "
-            f"{tuple(target.shape)}"
+    expected = (*given[:1], *given[2:]) if len(given) > 1 else ()
+    if got != expected:
+        raise (ValueError if got[:1] != expected[:1] else RuntimeError)(
+            f"{name}: expected a target of shape {expected} for input {given}, got {got}"
         )
 
 

@@ -96,14 +96,14 @@ def rms_norm_(x: Array, weight: Array | None, count, eps):
 
 # ---------------------------------------------------------------- checks
 def _check_channels(name, x, **vectors):
-    if x.ndim < 2:
-        raise RuntimeError(f"{name}: expected at least 2 dimensions (N, C, ...), got shape {tuple(x.shape)}")
+    shape = x.array.shape
+    if len(shape) < 2:
+        raise RuntimeError(f"{name}: expected at least 2 dimensions (N, C, ...), got shape {shape}")
     for what, v in vectors.items():
-        if v is not None and tuple(v.shape) != (x.shape[1],):
+        if v is not None and v.array.shape != shape[1:2]:
             raise RuntimeError(
-                f"{name}: expected {what} of shape ({x.shape[1]},), one for each "
-                f"channel of the input "
-                f"{tuple(x.shape)}, got {tuple(v.shape)}"
+                f"{name}: expected {what} of shape ({shape[1]},), one for each channel of the input {shape}, got "
+                f"{tuple(v.shape)}"
             )
 
 
