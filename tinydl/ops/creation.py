@@ -11,6 +11,7 @@ import operator
 import numpy as np
 
 from .. import dtype as dtypes
+from ..autograd.promotion import NUMBERS
 from ..device import device as find_device
 from ..device import of_array
 from ..tensor import Tensor, wrap
@@ -46,7 +47,7 @@ def _numbers(data):
     """`data` with tensors inside lists turned into NumPy's arrays."""
     if isinstance(data, Tensor):
         return data.numpy(force=True)
-    if isinstance(data, (list, tuple)):
+    if isinstance(data, (list, tuple)) and not {*map(type, data)} <= NUMBERS:
         return [_numbers(v) for v in data]
     return data
 
