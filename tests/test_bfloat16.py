@@ -14,6 +14,8 @@ from oracle import oracle
 import tinydl
 from tinydl import nn, optim
 from tinydl.nn.utils.rnn import pack_sequence
+from tinydl.ops.random import coin
+from tinydl.train import Masking, SaltAndPepper
 
 torch = oracle()
 bf16, f16, f32 = tinydl.bfloat16, tinydl.float16, tinydl.float32
@@ -139,6 +141,27 @@ def test_random_numbers(dtype):
     assert tinydl.bernoulli(tinydl.full((10_000,), 0.25, dtype=dtype)).mean().item() == pytest.approx(0.25, abs=0.03)
 
 
+@NARROW
+def test_small_probabilities_are_not_lost_between_coarse_numbers(dtype):
+    p = tinydl.full((200_000,), 0.001, dtype=dtype)
+    draws = [
+        tinydl.bernoulli(p), tinydl.empty(200_000, dtype=dtype).bernoulli_(0.001), coin(p),
+        1 - Masking(0.001)(tinydl.ones(200_000, dtype=dtype)), SaltAndPepper(0.002)(tinydl.zeros(200_000, dtype=dtype)),
+    ]  # fmt: skip
+    for draw in draws:
+        assert draw.dtype == dtype and draw.float().mean().item() == pytest.approx(0.001, rel=0.25)
+
+
+@NARROW
+def test_uniform_numbers_stay_below_their_bound(dtype):
+    x = tinydl.empty(200_000, dtype=dtype).uniform_(2, 3)
+    y = tinydl.distributions.Uniform(*tinydl.tensor([2.0, 3.0], dtype=dtype)).sample((200_000,))
+    for drawn in (x, y):
+        assert drawn.dtype == dtype and drawn.min().item() == 2 and drawn.max().item() < 3
+        assert drawn.float().mean().item() == pytest.approx(2.5, abs=0.01)
+    assert len(set(tinydl.empty(200_000, dtype=dtype).uniform_(-1, 1).tolist())) > 2000
+
+
 def test_uniform_numbers_are_the_first_bits_of_float32s():
     draws = []
     for dtype in (bf16, f16, f32):
@@ -175,6 +198,28 @@ def test_gradients_are_computed_in_float32(dtype):
     assert x.grad.dtype == dtype
     exact = 1 / (1 - x.detach().double().numpy() ** 2)
     np.testing.assert_allclose(x.grad.double().numpy(), exact, rtol=float(tinydl.finfo(dtype).eps))
+
+
+@NARROW
+def test_norms_and_means_do_not_overflow(dtype):
+    gradients = [tinydl.full((100,), 300.0, dtype=dtype, requires_grad=True) for _ in range(10)]
+    for p in gradients:
+        p.grad = p.detach().clone()
+    assert nn.utils.clip_grad_norm_(gradients, 1.0).item() == pytest.approx(9488, rel=0.01)
+    assert gradients[0].grad.float().mean().item() == pytest.approx(0.0316, rel=0.01)
+    assert tinydl.full((100_000,), 0.1, dtype=dtype).nanmean().item() == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_default_eps_of_rms_norm_is_pytorchs():
+    x = tinydl.randn(4, 64).mul(0.1).bfloat16()
+    near(nn.functional.rms_norm(x, (64,)), torch.nn.functional.rms_norm(theirs(x), (64,)))
+
+
+def test_errors_name_the_type_that_came():
+    x = tinydl.ones(2, dtype=bf16)
+    for wrong in (lambda: x & x, lambda: ~x, lambda: x << 1):
+        with pytest.raises(RuntimeError, match="got bfloat16"):
+            wrong()
 
 
 def test_second_derivatives_exist():

@@ -51,6 +51,12 @@ def test_repeated_numbers_are_as_numpys(x, data):
         assert y.flags.carray
 
 
+def test_shapes_that_do_not_fit_are_left_to_the_body():
+    for shape, message in (((100_000,), "broadcast"), ((5, 20_000), "broadcast")):
+        with pytest.raises(ValueError, match=message):
+            tinydl.ops.reduce.broadcast(tinydl.ones(3), shape)
+
+
 def test_gradients_of_sums_are_repeated_by_the_kernel():
     x = tinydl.randn(300, 200, requires_grad=True)
     for dim in (0, 1):

@@ -275,6 +275,8 @@ def test_dropout_in_place_and_refusals():
 # ---------------------------------------------------------------- a generator of one's own
 X, P = tinydl.zeros(7, 9), tinydl.full((7, 9), 0.4)
 DRAWING = {
+    "coin": lambda g: tinydl.ops.random.coin(tinydl.full((50,), 0.5), g),
+    "chances": lambda g: tinydl.ops.random.chances(tinydl.zeros(5), g),
     "rand": lambda g: tinydl.rand(9, generator=g),
     "randn": lambda g: tinydl.randn(9, generator=g),
     "rand_like": lambda g: tinydl.rand_like(X, generator=g),

@@ -978,7 +978,7 @@ class Tensor:
     def unfold(self, dimension: _int, size: _int, step: _int) -> Tensor:
         """Windows of `size` along a dimension, `step` apart, in a new last dimension: a view."""
     def uniform_(self, from_: _float = ..., to: _float = ..., *, generator=...) -> Tensor:
-        """In place: uniform numbers in [from_, to)."""
+        """In place: uniform numbers in [from_, to); in narrow types those that are rounded to `to` become from_."""
     def unique(self, sorted: _bool = ..., return_inverse: _bool = ..., return_counts: _bool = ..., dim: _int | None = ...):
         """The distinct elements, sorted, or the distinct slices along `dim`."""
     def unique_consecutive(self, return_inverse: _bool = ..., return_counts: _bool = ..., dim: _int | None = ...):

@@ -21,7 +21,8 @@ def reshape(x, shape):
 
 
 def broadcast(x, shape):
-    if prod(shape) * x.itemsize < SMALLEST:
+    fits = len(shape) >= x.ndim and all(n in (1, m) for n, m in zip(x.shape[::-1], shape[::-1]))
+    if not fits or prod(shape) * x.itemsize < SMALLEST or x.itemsize < 4:  # the body says what does not fit
         return NotImplemented
     from .strided import gather
 

@@ -84,7 +84,11 @@ SAMPLES |= {
     "isfinite": [Sample(SPECIAL), Sample(integers(3, 2))],
     "isinf": [Sample(SPECIAL), Sample(integers(3, 2))],
     "isnan": [Sample(SPECIAL), Sample(integers(3, 2))],
-    "where": [Sample(booleans(3, 1), normal(3, 4), normal(4)), Sample(booleans(4), normal(2, 4), 0.5)],
+    "where": [
+        Sample(booleans(3, 1), normal(3, 4), normal(4)),
+        Sample(booleans(4), normal(2, 4), 0.5),
+        Sample(True, normal(3), 0.5),
+    ],
     "polygamma": [Sample(1, positive(3)), Sample(2, positive(2, 2))],
     "round": [*SAMPLES["round"], Sample(GAPS * 1.234, decimals=1), Sample(integers(999, 4), decimals=-1)],
     "logit": [*SAMPLES["logit"], Sample(np.array([0.01, 0.3, 0.98]), 0.05)],

@@ -54,7 +54,7 @@ def promoting(*positions, to=by_category):
         arrays = list(arrays)
         for i, a in zip(positions, among):
             arrays[i] = a
-        return arrays
+        return [typed(a, dtypes.of_number(a)) if a.__class__ in NUMBERS else a for a in arrays]
 
     return promote
 

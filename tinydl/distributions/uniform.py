@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..dtype import float32, is_narrow
+from ..ops.elementwise import where
 from ..ops.random import rand
 from . import constraints
 from .distribution import Distribution, parameters
@@ -39,8 +41,11 @@ class Uniform(Distribution):
 
     def rsample(self, sample_shape=(), *, generator=None):
         shape = self._extended_shape(sample_shape)
-        share = rand(shape, generator=generator, dtype=self.low.dtype, device=self.low.device)
-        return self.low + share * (self.high - self.low)
+        narrow = is_narrow(self.low.dtype)  # their own numbers are coarse, and may be rounded to `high`
+        dtype = float32 if narrow else self.low.dtype
+        share = rand(shape, generator=generator, dtype=dtype, device=self.low.device)
+        drawn = (self.low + share * (self.high - self.low)).to(self.low.dtype)
+        return where(drawn < self.high, drawn, self.low) if narrow else drawn
 
     def log_prob(self, value):
         self._validate_sample(value)

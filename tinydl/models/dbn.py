@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from .. import nn
 from ..autograd import no_grad
+from ..ops.random import coin
 from ..tensor import Tensor
-from .rbm import RBM, coin
+from .rbm import RBM
 
 
 class DBN(nn.Module):

@@ -16,7 +16,7 @@ from ..autograd import no_grad
 from ..nn import functional as F
 from ..ops.creation import arange, empty, full, linspace, zeros
 from ..ops.joining import stack
-from ..ops.random import rand_like, randint, randn_like
+from ..ops.random import coin, randint, randn_like
 from ..tensor import Tensor
 
 MOST_UNITS = 25  # whose states can be summed over one by one
@@ -270,11 +270,6 @@ def _estimate(log_z0, log_w) -> LogPartition:
     low, high = (math.log(x) if x > 0 else -math.inf for x in ends)
     start = log_z0 + top.item()
     return LogPartition(start + math.log(mean), start + low, start + high)
-
-
-def coin(p: Tensor, generator=None) -> Tensor:
-    """1 with probability p, else 0; nothing is checked."""
-    return (rand_like(p, generator=generator) < p).to(p.dtype)
 
 
 def log_odds(v: Tensor) -> Tensor:

@@ -223,7 +223,7 @@ def _bits(name, doc, function=None):
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{doc}  Integer or bool, of shapes that broadcast."
-    return op(body, promote=by_category)
+    return op(body, promote=by_category, exact=True)
 
 
 bitwise_and = _bits("bitwise_and", "Bits set in both.")
@@ -233,7 +233,7 @@ bitwise_left_shift = _bits("bitwise_left_shift", "x times 2 ** other.", "left_sh
 bitwise_right_shift = _bits("bitwise_right_shift", "x over 2 ** other, rounded down.", "right_shift")
 
 
-@op
+@op(exact=True)
 def bitwise_not(xp, x: Array):
     """Every bit turned over; of bool, the negation.  Integer or bool."""
     if is_floating(x.dtype):

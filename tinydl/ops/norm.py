@@ -257,7 +257,7 @@ def layer_norm(
 def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions (Zhang 2019).  -> shape of input."""
     count = _check_layer("rms_norm", input, normalized_shape, weight=weight)
-    eps = float(finfo(input.dtype).eps) if eps is None else eps
+    eps = float(finfo(float32 if is_narrow(input.dtype) else input.dtype).eps) if eps is None else eps
     return rms_norm_(input, weight, count, eps)
 
 

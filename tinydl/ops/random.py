@@ -17,7 +17,7 @@ from ..kernels.gpu import recording
 from ..kernels.philox import bits53, cos_sin, minus_log, philox
 from ..tensor import Tensor
 from .creation import _shape, empty
-from .elementwise import zero
+from .elementwise import where, zero
 from .generator import Generator, default_of
 
 # floating type -> (random bits of a uniform number, 32-bit words that they take)
@@ -217,7 +217,17 @@ def bernoulli(x: Tensor, p: float | None = None, *, generator=None) -> Tensor:
         if not dtypes.is_floating(x.dtype):
             raise RuntimeError(f"bernoulli: expected floating probabilities, got {x.dtype}")
         _check_probabilities("bernoulli", x)
-        return (_uniform(x, generator) < x).to(x.dtype)
+        return coin(x, generator)
+
+
+def coin(p: Tensor, generator=None) -> Tensor:
+    """1 with probability p, else 0, in p's shape and type; nothing is checked."""
+    return (chances(p, generator) < p).to(p.dtype)
+
+
+def chances(x: Tensor, generator=None) -> Tensor:
+    """Uniform numbers of x's shape, to compare with probabilities: in float32 where x is narrower."""
+    return _uniform(_like(x, dtypes.float32, None) if dtypes.is_narrow(x.dtype) else x, generator)
 
 
 def normal(
@@ -282,11 +292,18 @@ def _overwrite(name, x, compute):
 
 
 def uniform_(x: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None) -> Tensor:
-    """In place: uniform numbers in [from_, to)."""
+    """In place: uniform numbers in [from_, to); in narrow types those that are rounded to `to` become from_."""
     if not from_ <= to:
         raise RuntimeError(f"uniform_: expected from <= to, got {from_} and {to}")
     width = to - from_
-    return _overwrite("uniform_", x, lambda x: _uniform(x, generator) * width + from_)
+
+    def compute(x):
+        drawn = chances(x, generator) * width + from_
+        if not dtypes.is_narrow(x.dtype) or not width:
+            return drawn
+        return where(drawn.to(x.dtype).to(dtypes.float32) < to, drawn, from_)
+
+    return _overwrite("uniform_", x, compute)
 
 
 def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from .. import dtype as dtypes
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, floating, op
+from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .creation import ones_like
 from .elementwise import cast, eq, exp, isnan, ne, where
@@ -114,6 +115,7 @@ def nansum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = Fa
     return sum(where(isnan(x), 0, x), dim, keepdim, dtype=dtype)
 
 
+@rounded_once
 def nanmean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Mean over `dim` of the elements that are not NaN."""
     x = _floating("nanmean", x, dtype)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..autograd import no_grad
-from ..models.rbm import RBM, coin
+from ..models.rbm import RBM
 from ..ops.creation import full
 from ..ops.generator import Generator
 from ..ops.joining import cat
+from ..ops.random import coin
 from ..optim import SGD
 from ..tensor import Tensor
 from .loop import Callback, Trainer

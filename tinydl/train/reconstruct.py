@@ -18,7 +18,7 @@ from ..nn import functional as F
 from ..nn.module import evaluating
 from ..ops.elementwise import where
 from ..ops.joining import stack
-from ..ops.random import bernoulli, rand_like, randn_like
+from ..ops.random import bernoulli, chances, randn_like
 from ..tensor import Tensor
 from .energy import Greedy
 from .steps import Step, minimize, to_device_of
@@ -55,7 +55,7 @@ class Masking:
         _check_probability(self)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return where(rand_like(x) < self.p, 0.0, x)
+        return where(chances(x) < self.p, 0.0, x)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class SaltAndPepper:
         _check_probability(self)
 
     def __call__(self, x: Tensor) -> Tensor:
-        u = rand_like(x)
+        u = chances(x)
         return where(u < self.p, (u < self.p / 2).to(x.dtype), x)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from ...autograd import no_grad
+from ...dtype import is_narrow
 from ...ops.creation import tensor
 from ...ops.shape import stack
 from ...tensor import Tensor
@@ -30,11 +31,11 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """The norm of all tensors together, as one vector: a 0-d tensor.
+    """The norm of all tensors together, as one vector: a 0-d tensor, of narrow ones in float32.
 
     RuntimeError if it is infinite or NaN and error_if_nonfinite.
     """
-    tensors = _listed(tensors)
+    tensors = [t.float() if is_narrow(t.dtype) else t for t in _listed(tensors)]
     if not tensors:
         return tensor(0.0)
     device, p = tensors[0].device, float(norm_type)
