@@ -2,6 +2,7 @@
 
 The array is (A, V, B) with the index in the middle, the picked rows (A, n, B).  Sums go through the index sorted by
 counting: each row of the result has one thread, which writes it once and adds in the index's order, as the body does.
+Where most rows of the result are zeros, one thread adds after all have written these.
 """
 
 from math import prod
@@ -14,6 +15,7 @@ from .jit import jit
 
 SMALLEST = 1 << 14  # elements; below, NumPy is as quick
 JOB = 1 << 12  # elements in a job
+FEW = 8  # where an index has so many times fewer entries than there are rows, most of the work is to write zeros
 
 
 def take_at(x, indices, dims):
@@ -39,7 +41,11 @@ def add_at(x, indices, shape, dims):
     if x.shape != picked or x.size < SMALLEST or not x.flags.c_contiguous:
         return NotImplemented
     y = empty(shape, x.dtype)
-    _add(plain(x).reshape(A, index.size, B), *_sorted(_flat(index), V), y.reshape(A, V, B), _rows_in_job(B))
+    rows, index, sums = plain(x).reshape(A, index.size, B), _flat(index), y.reshape(A, V, B)
+    if index.size * FEW <= V:
+        _add_few(rows, index, sums)
+    else:
+        _add(rows, *_sorted(index, V), sums, _rows_in_job(B))
     return y
 
 
@@ -97,3 +103,16 @@ def _add(x, begin, order, y, rows):
                 row = order[k]
                 for b in range(y.shape[2]):
                     y[a, v, b] += x[a, row, b]
+
+
+@jit(parallel=True)
+def _add_few(x, index, y):
+    """As `_add`, without sorting: zeros by all threads, then the rows by one, in the index's order."""
+    flat = y.reshape(-1)
+    for job in prange((len(flat) + JOB - 1) // JOB):
+        flat[job * JOB : (job + 1) * JOB] = 0
+    for a in range(len(x)):
+        for k in range(len(index)):
+            row, source = y[a, index[k] % y.shape[1]], x[a, k]
+            for b in range(len(row)):
+                row[b] += source[b]

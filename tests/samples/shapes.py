@@ -74,6 +74,8 @@ SAMPLES = {
         Sample(normal(2, 3), [-TWICE], (2, 3), (1,)),
         Sample(normal(53, 5, 64), [integers(97, 53, 5)], (97, 64), (0,), order=0, kernel=True),
         Sample(normal(3, 257, 33), [integers(31, 257) - 31], (3, 31, 33), (1,), order=0, kernel=True),
+        Sample(normal(301, 61), [integers(99, 301) - 50], (2503, 61), (0,), order=0, kernel=True),  # few rows of many
+        Sample(normal(3, 91, 67), [integers(50, 91)], (3, 743, 67), (1,), order=0, kernel=True),
     ],
     "put_at": [
         Sample(normal(3, 4), normal(3, 4), [TWICE], (0,)),

@@ -132,7 +132,8 @@ def calls() -> dict[str, Call]:
 
     def look_up(dtype):
         rows = tinydl.arange(LARGE // 64) % 100
-        F.embedding(rows, ones(100, 64, dtype=dtype)).sum().backward()
+        for count in (100, 8 * len(rows)):  # of few rows, and few of many
+            F.embedding(rows, ones(count, 64, dtype=dtype)).sum().backward()
 
     def descend(dtype):
         w = ones(LARGE, dtype=dtype)
