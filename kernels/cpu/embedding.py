@@ -2,7 +2,7 @@
 
 The array is (A, V, B) with the index in the middle, the picked rows (A, n, B).  Sums go through the index sorted by
 counting: each row of the result has one thread, which writes it once and adds in the index's order, as the body does.
-Where most rows of the result are zeros, one thread adds after all have written these.
+Where few are added to many, one thread adds after all have written zeros.
 """
 
 from math import prod
@@ -15,7 +15,8 @@ from .jit import jit
 
 SMALLEST = 1 << 14  # elements; below, NumPy is as quick
 JOB = 1 << 12  # elements in a job
-FEW = 8  # where an index has so many times fewer entries than there are rows, most of the work is to write zeros
+ALONE = 1 << 16  # elements at most that one thread adds up, where there are FEW times as many rows as entries of the
+FEW = 8  # index: most of the work is then to write zeros
 
 
 def take_at(x, indices, dims):
@@ -42,7 +43,7 @@ def add_at(x, indices, shape, dims):
         return NotImplemented
     y = empty(shape, x.dtype)
     rows, index, sums = plain(x).reshape(A, index.size, B), _flat(index), y.reshape(A, V, B)
-    if index.size * FEW <= V:
+    if index.size * FEW <= V and x.size <= ALONE:
         _add_few(rows, index, sums)
     else:
         _add(rows, *_sorted(index, V), sums, _rows_in_job(B))

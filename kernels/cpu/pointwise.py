@@ -14,7 +14,7 @@ SMALLEST = 1 << 15  # elements; below, NumPy's one thread is done before others 
 
 def _serve(name, arrays, constants=()):
     """The table's function `name` of arrays, some of which may be numbers; declines all but large ones of one kind."""
-    for x in arrays:
+    for x in arrays:  # if none is an array, the last number: it is too small as well
         if isinstance(x, np.ndarray) and x.ndim:
             break
     if x.size < SMALLEST or x.dtype not in FLOATS:

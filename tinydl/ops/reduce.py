@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from .. import dtype as dtypes
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, floating, op
-from ..autograd.narrow import rounded_once
+from ..autograd.narrow import in_float32
 from ..tensor import Tensor
 from .creation import ones_like
 from .elementwise import cast, eq, exp, isnan, ne, where
@@ -104,7 +104,7 @@ def mean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = Fals
     """Mean over `dim` (one, several, None for all) of a floating tensor."""
     x = _floating("mean", x, dtype)
     if dtypes.is_narrow(x.dtype):  # the sum might overflow
-        return cast(mean(cast(x, dtypes.float32), dim, keepdim), x.dtype)
+        return in_float32(mean, x, dim, keepdim)
     count = x.numel() if dim is None else _count(x, normalize_dims("mean", dim, x.ndim))
     total = sum(x, dim, keepdim)
     return total / count if count else total * math.nan
@@ -115,10 +115,11 @@ def nansum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = Fa
     return sum(where(isnan(x), 0, x), dim, keepdim, dtype=dtype)
 
 
-@rounded_once
 def nanmean(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype=None) -> Tensor:
     """Mean over `dim` of the elements that are not NaN."""
     x = _floating("nanmean", x, dtype)
+    if dtypes.is_narrow(x.dtype):
+        return in_float32(nanmean, x, dim, keepdim)
     return nansum(x, dim, keepdim) / sum(~isnan(x), dim, keepdim)
 
 
