@@ -21,7 +21,8 @@ def test_rows(shape, dim, kind, dtype):
         index = index.astype(kind)
         check("take_at", Sample(normal(*shape), [index], (dim,)), dtype, served=["add_at"])
         picked = (*shape[:dim], *index.shape, *shape[dim + 1 :])
-        check("add_at", Sample(normal(*picked), [index], shape, (dim,)), dtype, served=["take_at"])
+        for start in (None, normal(*shape)):
+            check("add_at", Sample(normal(*picked), start, [index], shape, (dim,)), dtype, served=["take_at"])
 
 
 def test_several_indices():

@@ -138,8 +138,8 @@ def test_rows_picked_and_added(data):
         assert picked is NotImplemented
         return
     np.testing.assert_array_equal(picked, np.take(x, index, dim, mode="wrap"), strict=True)
-    added = CPU.kernels["add_at"](picked, [index], shape, (dim,))
-    want = np.zeros(shape, x.dtype)
+    want = x.copy() if data.draw(st.booleans()) else np.zeros(shape, x.dtype)
+    added = CPU.kernels["add_at"](picked, want.copy() if want.any() else None, [index], shape, (dim,))
     np.add.at(np.moveaxis(want, dim, 0), index, np.moveaxis(picked, range(dim, dim + len(block)), range(len(block))))
     np.testing.assert_array_equal(added, want, strict=True)
 
@@ -175,7 +175,7 @@ def test_one_thread_or_two_give_the_same_bits():
     try:
         for n in (1, 2):
             jit.set_num_threads(n)
-            rows = CPU.kernels["add_at"](x, [index], (40, 257), (0,))
+            rows = CPU.kernels["add_at"](x, None, [index], (40, 257), (0,))
             results.append([rows, CPU.kernels["softmax"](x, 1), CPU.kernels["erf"](x)])
     finally:
         jit.set_num_threads(before)
@@ -191,7 +191,8 @@ def test_one_signature_for_each_dtype():
                 CPU.kernels["softmax"](layout, 1)
             for index in (np.arange(8), np.arange(8, dtype="int32"), np.arange(16)[::2]):
                 y = CPU.kernels["take_at"](x, [index], (0,))
-                CPU.kernels["add_at"](y, [index], x.shape, (0,))
+                for start in (None, x, np.asfortranarray(x)):
+                    CPU.kernels["add_at"](y, start, [index], x.shape, (0,))
             CPU.kernels["exp"](a)
     for compiled in (softmax._softmax, embedding._take, embedding._add):
         assert len(compiled.dispatcher.signatures) == len(DTYPES)

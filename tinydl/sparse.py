@@ -92,4 +92,4 @@ def mm(A: CSR, x: Tensor) -> Tensor:
         raise RuntimeError(f"sparse.mm: expected x of dtype {A.values.dtype}, got {x.dtype}; convert one by .to(dtype)")
     values = A.values if x.ndim == 1 else A.values.unsqueeze(1)
     messages = values * x.index_select(0, A.columns)
-    return add_at(messages, [A.rows], (A.shape[0], *x.shape[1:]), (0,))
+    return add_at(messages, None, [A.rows], (A.shape[0], *x.shape[1:]), (0,))

@@ -32,8 +32,8 @@ def take_at(x, indices, dims):
     return y
 
 
-def add_at(x, indices, shape, dims):
-    """As the operation, for one index: zeros of `shape` to which the rows of x are added; declines what is small."""
+def add_at(x, start, indices, shape, dims):
+    """As the operation, for one index: `start` (None: zeros) with the rows of x added; declines what is small."""
     if len(indices) != 1 or x.dtype not in FLOATS:
         return NotImplemented
     (index,), (dim,) = indices, dims
@@ -43,10 +43,11 @@ def add_at(x, indices, shape, dims):
         return NotImplemented
     y = empty(shape, x.dtype)
     rows, index, sums = plain(x).reshape(A, index.size, B), _flat(index), y.reshape(A, V, B)
+    begun = sums[:0] if start is None else plain(start).reshape(A, V, B)
     if index.size * FEW <= V and x.size <= ALONE:
-        _add_few(rows, index, sums)
+        _add_few(rows, begun, index, sums)
     else:
-        _add(rows, *_sorted(index, V), sums, _rows_in_job(B))
+        _add(rows, begun, *_sorted(index, V), sums, _rows_in_job(B))
     return y
 
 
@@ -67,12 +68,12 @@ def _sorted(index, V):
     """Where the places of each value begin, and the places in the order of their values."""
     begin = np.zeros(V + 1, np.int64)
     for i in index:
-        begin[i % V + 1] += 1
+        begin[(i + V if i < 0 else i) + 1] += 1
     for v in range(V):
         begin[v + 1] += begin[v]
     order, free = np.empty(len(index), np.int64), begin.copy()
     for k in range(len(index)):
-        v = index[k] % V
+        v = index[k] + V if index[k] < 0 else index[k]
         order[free[v]] = k
         free[v] += 1
     return begin, order
@@ -92,14 +93,14 @@ def _take(x, index, y, rows):
 
 
 @jit(parallel=True)
-def _add(x, begin, order, y, rows):
+def _add(x, start, begin, order, y, rows):
     V = y.shape[1]
     jobs = (V + rows - 1) // rows
     for job in prange(len(y) * jobs):
         a, first = job // jobs, job % jobs * rows
         for v in range(first, min(first + rows, V)):
             for b in range(y.shape[2]):
-                y[a, v, b] = 0
+                y[a, v, b] = start[a, v, b] if len(start) else 0
             for k in range(begin[v], begin[v + 1]):
                 row = order[k]
                 for b in range(y.shape[2]):
@@ -107,11 +108,12 @@ def _add(x, begin, order, y, rows):
 
 
 @jit(parallel=True)
-def _add_few(x, index, y):
-    """As `_add`, without sorting: zeros by all threads, then the rows by one, in the index's order."""
-    flat = y.reshape(-1)
+def _add_few(x, start, index, y):
+    """As `_add`, without sorting: the start by all threads, then the rows by one, in the index's order."""
+    flat, begun = y.reshape(-1), start.reshape(-1)
     for job in prange((len(flat) + JOB - 1) // JOB):
-        flat[job * JOB : (job + 1) * JOB] = 0
+        for i in range(job * JOB, min((job + 1) * JOB, len(flat))):
+            flat[i] = begun[i] if len(begun) else 0
     for a in range(len(x)):
         for k in range(len(index)):
             row, source = y[a, index[k] % y.shape[1]], x[a, k]

@@ -32,19 +32,20 @@ def take_at(x, indices, dims):
     return y
 
 
-def add_at(x, indices, shape, dims):
-    """Zeros of `shape` to which the rows of x are added; for indices in dimensions that lie together."""
+def add_at(x, start, indices, shape, dims):
+    """Zeros of `shape`, or `start`, with the rows of x added; for indices in dimensions that lie together."""
     if not served(x) or list(dims) != list(range(dims[0], dims[-1] + 1)):
         return NotImplemented
     first, last = dims[0], dims[-1] + 1
     index = sum(i.astype("int64") % max(shape[d], 1) * prod(shape[d + 1 : last]) for i, d in zip(indices, dims))
     if x.shape != (*shape[:first], *index.shape, *shape[last:]):
         return NotImplemented
-    return combined(x, index, None, (*shape[:first], prod(shape[first:last]), *shape[last:]), first).reshape(shape)
+    flat = (*shape[:first], prod(shape[first:last]), *shape[last:])
+    return combined(x, index, None, flat, first, start).reshape(shape)
 
 
-def combined(x, index, weights, shape, dim):
-    """Zeros of `shape` to which, along `dim`, x is added where the index says, times weights.
+def combined(x, index, weights, shape, dim, start=None):
+    """Zeros of `shape`, or `start`, to which, along `dim`, x is added where the index says, times weights.
 
     index: of rows of x, or of several goes through all of them, (K * rows,); weights likewise, or None.
     """
@@ -55,7 +56,8 @@ def combined(x, index, weights, shape, dim):
     weights = None if weights is None else weights.reshape(-1)[order]
     y = backend.empty(shape, x.dtype)
     rows = x.size // max(A * B, 1)
-    given = plain(x), starts, order.astype("int64", copy=False), weights, y, max(rows, 1), V, B, y.size
+    begun = None if start is None else plain(start)
+    given = plain(x), begun, starts, order.astype("int64", copy=False), weights, y, max(rows, 1), V, B, y.size
     elementwise(EMBEDDING, instance("combine", x), y.size, *given, lanes=lanes(x))
     return y
 

@@ -68,14 +68,20 @@ SAMPLES = {
         Sample(normal(3, 31, 33), [integers(31, 257) - 31], (1,), order=0, kernel=True),
     ],
     "add_at": [
-        Sample(normal(2, 2, 4), [ROWS], (3, 4), (0,)),
-        Sample(normal(2, 2, 2), [ROWS, COLS], (3, 4, 2), (0, 1)),
-        Sample(normal(2, 2, 2), [ROWS, COLS], (3, 2, 4), (0, 2)),
-        Sample(normal(2, 3), [-TWICE], (2, 3), (1,)),
-        Sample(normal(53, 5, 64), [integers(97, 53, 5)], (97, 64), (0,), order=0, kernel=True),
-        Sample(normal(3, 257, 33), [integers(31, 257) - 31], (3, 31, 33), (1,), order=0, kernel=True),
-        Sample(normal(301, 61), [integers(99, 301) - 50], (2503, 61), (0,), order=0, kernel=True),  # few rows of many
-        Sample(normal(3, 91, 67), [integers(50, 91)], (3, 743, 67), (1,), order=0, kernel=True),
+        Sample(normal(2, 2, 4), None, [ROWS], (3, 4), (0,)),
+        Sample(normal(2, 2, 2), None, [ROWS, COLS], (3, 4, 2), (0, 1)),
+        Sample(normal(2, 2, 2), None, [ROWS, COLS], (3, 2, 4), (0, 2)),
+        Sample(normal(2, 2, 4), normal(3, 4), [ROWS], (3, 4), (0,)),
+        Sample(normal(2, 2, 2), normal(3, 4, 2), [ROWS, COLS], (3, 4, 2), (0, 1)),
+        Sample(normal(2, 3), None, [-TWICE], (2, 3), (1,)),
+        Sample(normal(53, 5, 64), None, [integers(97, 53, 5)], (97, 64), (0,), order=0, kernel=True),
+        Sample(normal(3, 257, 33), None, [integers(31, 257) - 31], (3, 31, 33), (1,), order=0, kernel=True),
+        Sample(
+            normal(301, 61), None, [integers(99, 301) - 50], (2503, 61), (0,), order=0, kernel=True
+        ),  # few rows of many
+        Sample(normal(3, 91, 67), None, [integers(50, 91)], (3, 743, 67), (1,), order=0, kernel=True),
+        Sample(normal(53, 5, 64), normal(97, 64), [integers(97, 53, 5)], (97, 64), (0,), order=0, kernel=True),
+        Sample(normal(301, 61), normal(2503, 61), [integers(99, 301)], (2503, 61), (0,), order=0, kernel=True),
     ],
     "put_at": [
         Sample(normal(3, 4), normal(3, 4), [TWICE], (0,)),
@@ -122,9 +128,9 @@ def numbered(shape):
     return np.arange(int(np.prod(shape))).reshape(shape)
 
 
-def added(places, x, shape):
-    """Zeros to which each of x is added at its flat place, one after the other."""
-    out = np.zeros(int(np.prod(shape)), x.dtype)
+def added(places, x, shape, start=None):
+    """Zeros, or `start`, to which each of x is added at its flat place, one after the other."""
+    out = np.zeros(int(np.prod(shape)), x.dtype) if start is None else start.flatten()
     for place, value in zip(places.ravel(), np.broadcast_to(x, places.shape).ravel()):
         out[place] += value
     return out.reshape(shape)
@@ -231,7 +237,9 @@ ORACLES = {
         lambda torch, x, widths, value: torch.nn.functional.pad(x, [n for w in widths[::-1] for n in w], value=value)
     ),
     "take_at": lambda x, indices, dims: x[key(indices, dims, x.ndim)],
-    "add_at": lambda x, indices, shape, dims: added(numbered(shape)[key(indices, dims, len(shape))], x, shape),
+    "add_at": lambda x, start, indices, shape, dims: added(
+        numbered(shape)[key(indices, dims, len(shape))], x, shape, start
+    ),
     "put_at": lambda x, values, indices, dims: put(x, numbered(x.shape)[key(indices, dims, x.ndim)], values),
     "last_at": lambda indices, shape, dims: last(numbered(shape)[key(indices, dims, len(shape))]),
     "gather": lambda x, index, dim: x.ravel()[along(index, x.shape, dim)],

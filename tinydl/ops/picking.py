@@ -90,9 +90,9 @@ def take_at(xp, x: Array, indices: list[Array], dims):
 
 
 @op
-def add_at(xp, x: Array, indices: list[Array], shape, dims):
-    """Zeros of `shape` with the elements of x added at the indices; those that meet are summed."""
-    out = xp.zeros(shape, x.dtype)
+def add_at(xp, x: Array, start: Array | None, indices: list[Array], shape, dims):
+    """Zeros of `shape`, or `start`, with the elements of x added at the indices; those that meet are summed."""
+    out = xp.zeros(shape, x.dtype) if start is None else start.copy()
     places = _places(xp, indices, shape, dims)
     xp.add.at(out.reshape(-1), places.reshape(-1), xp.broadcast_to(x, places.shape).reshape(-1))
     return out
@@ -115,8 +115,8 @@ def last_at(xp, indices: list[Array], shape, dims):
     return last.reshape(block.shape + (1,) * _trailing(dims, len(shape)))
 
 
-take_at.grads(lambda g, x_like, indices, dims: add_at(g, indices, x_like.shape, dims), None)
-add_at.grads(lambda g, indices, dims: take_at(g, indices, dims), None)
+take_at.grads(lambda g, x_like, indices, dims: add_at(g, None, indices, x_like.shape, dims), None)
+add_at.grads(lambda g, indices, dims: take_at(g, indices, dims), lambda g: g, None)
 put_at.grads(
     lambda g, indices, dims: put_at(g, 0, indices, dims),
     lambda g, x_like, indices, dims: where(last_at(indices, x_like.shape, dims), take_at(g, indices, dims), 0),

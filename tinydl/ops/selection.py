@@ -34,7 +34,7 @@ def index_put(x: Tensor, indices, values: Tensor, accumulate: bool = False) -> T
     indices, dims, block = meeting(picks)
     values = fitted("index_put", values, picked_shape(shape, dims, block))
     if accumulate:
-        return x + add_at(values, indices, shape, dims)
+        return add_at(values, x, indices, shape, dims)
     return put_at(x, values, indices, dims)
 
 
@@ -84,8 +84,9 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha=1) ->
     """x with alpha times each part of source added at its index in dimension `dim`."""
     shape = x.array.shape
     dim, x, index, source = _sourced("index_add", x, dim, index, source)
-    added = add_at(source, [index], x.array.shape, (dim,))
-    return reshape_(x + added if alpha == 1 else x.add(added, alpha=alpha), shape)
+    if alpha == 1:
+        return reshape_(add_at(source, x, [index], x.array.shape, (dim,)), shape)
+    return reshape_(x.add(add_at(source, None, [index], x.array.shape, (dim,)), alpha=alpha), shape)
 
 
 def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:

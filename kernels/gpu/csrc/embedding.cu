@@ -37,12 +37,17 @@ __global__ void take(const T* x, const I* index, T* y, int* fault, i64 V, i64 m,
 }
 
 template <int W, typename T, typename A>
-__device__ void combine_rows(const T* x, const i64* starts, const i64* places, const T* weights, T* y, i64 m, i64 V,
-                             i64 B, i64 n) {
+__device__ void combine_rows(const T* x, const T* start, const i64* starts, const i64* places, const T* weights, T* y,
+                             i64 m, i64 V, i64 B, i64 n) {
   for (i64 i = ((i64)blockIdx.x * blockDim.x + threadIdx.x) * W; i < n; i += (i64)gridDim.x * blockDim.x * W) {
     i64 line = i / B, v = line % V;
     const T* from = x + line / V * m * B + i % B;
     A sums[W] = {};
+    if (start) {
+      Pack<T, W> pack = *(const Pack<T, W>*)(start + i);
+#pragma unroll
+      for (int l = 0; l < W; l++) sums[l] = (A)pack.at[l];
+    }
     for (i64 e = starts[v]; e < starts[v + 1]; e++) {
       Pack<T, W> pack = *(const Pack<T, W>*)(from + places[e] % m * B);
       A w = weights ? (A)weights[e] : A(1);
@@ -56,15 +61,15 @@ __device__ void combine_rows(const T* x, const i64* starts, const i64* places, c
   }
 }
 
-// y (A, V, B): y[:, v] = sum of weights[e] * x[:, places[e] % m], e from starts[v] to starts[v + 1]; x (A, m, B)
+// y (A, V, B): y[:, v] = start[:, v] (0 without one) + sum of weights[e] * x[:, places[e] % m], e from starts[v] to starts[v + 1]; x (A, m, B)
 template <typename T, typename A>
-__global__ void combine(const T* x, const i64* starts, const i64* places, const T* weights, T* y, i64 m, i64 V, i64 B,
-                        i64 n) {
+__global__ void combine(const T* x, const T* start, const i64* starts, const i64* places, const T* weights, T* y, i64 m,
+                        i64 V, i64 B, i64 n) {
   constexpr int W = lanes_of<T>;
-  if (B % W == 0 && aligned<W>(x, y))
-    combine_rows<W, T, A>(x, starts, places, weights, y, m, V, B, n);
+  if (B % W == 0 && aligned<W>(x, start, y))
+    combine_rows<W, T, A>(x, start, starts, places, weights, y, m, V, B, n);
   else
-    combine_rows<1, T, A>(x, starts, places, weights, y, m, V, B, n);
+    combine_rows<1, T, A>(x, start, starts, places, weights, y, m, V, B, n);
 }
 
 // y (A, m, B): y[:, o] = sum over K of weights[k, o] * x[:, index[k, o]]; x (A, V, B)
