@@ -236,6 +236,7 @@ class _Threads:
     of_thread = threading.local()  # Numba counts per calling thread, PyTorch's users expect per process
 
 
+@functools.cache
 def thread_limit() -> int:
     """The most threads that Numba will start; readable without importing it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

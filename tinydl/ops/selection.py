@@ -51,6 +51,11 @@ def _one_index(name, x, dim, index, negative=False):
     return dim, x, index
 
 
+def _shaped(y, shape):
+    """The result for a 0-d tensor, which was treated as one of 1 dimension, in its own shape."""
+    return y if y.ndim == len(shape) else reshape_(y, shape)
+
+
 def _kind(value):
     return value.dtype if isinstance(value, Tensor) else type(value).__name__
 
@@ -60,8 +65,7 @@ def index_select(x: Tensor, dim: int, index: Tensor) -> Tensor:
     dim, vector, index = _one_index("index_select", x, dim, index)
     if not x.ndim and index.array.size != 1:
         raise IndexError(f"index_select: expected one index into a 0-d tensor, got {index.numel()}")
-    y = take_at(vector, [index], (dim,))
-    return y if x.ndim else reshape_(y, ())
+    return _shaped(take_at(vector, [index], (dim,)), x.array.shape)
 
 
 def _sourced(name, x, dim, index, source):
@@ -85,22 +89,22 @@ def index_add(x: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha=1) ->
     shape = x.array.shape
     dim, x, index, source = _sourced("index_add", x, dim, index, source)
     if alpha == 1:
-        return reshape_(add_at(source, x, [index], x.array.shape, (dim,)), shape)
-    return reshape_(x.add(add_at(source, None, [index], x.array.shape, (dim,)), alpha=alpha), shape)
+        return _shaped(add_at(source, x, [index], x.array.shape, (dim,)), shape)
+    return _shaped(x.add(add_at(source, None, [index], x.array.shape, (dim,)), alpha=alpha), shape)
 
 
 def index_copy(x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """x with each part of source put at its index in dimension `dim`; the last stays."""
     shape = x.array.shape
     dim, x, index, source = _sourced("index_copy", x, dim, index, source)
-    return reshape_(put_at(x, source, [index], (dim,)), shape)
+    return _shaped(put_at(x, source, [index], (dim,)), shape)
 
 
 def index_fill(x: Tensor, dim: int, index: Tensor, value) -> Tensor:
     """x with `value` (a number or a 0-d tensor) at the indices in dimension `dim`."""
     shape, value = x.array.shape, _number("index_fill", value, x)
     dim, x, index = _one_index("index_fill", x, dim, index, negative=True)
-    return reshape_(put_at(x, value, [index], (dim,)), shape)
+    return _shaped(put_at(x, value, [index], (dim,)), shape)
 
 
 def _number(name, value, x):
