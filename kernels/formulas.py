@@ -1,10 +1,9 @@
 """Elementwise functions and their gradients as formulas of one element, of which each device makes its loops.
 
 TABLE[name]: the arrays, the constants, and the formula, in Python's words: numbers, comparisons, and the functions
-abs, sqrt, exp, expm1, log, log1p, erf, tanh, sigmoid, softplus, and where(condition, a, b).
+abs, sqrt, exp, expm1, log, log1p, erf, tanh, sigmoid, softplus, normal_cdf, normal_pdf, and where(condition, a, b).
 """
 
-GAUSS = "exp(-0.5 * x * x) * 0.3989422804014327"
 INNER = "(0.7978845608028654 * (x + 0.044715 * x * x * x))"  # of gelu's approximation by tanh
 
 TABLE = {
@@ -47,8 +46,8 @@ TABLE = {
         "",
         "g * (tanh(softplus(x)) + x * (1 - tanh(softplus(x)) * tanh(softplus(x))) * sigmoid(x))",
     ),
-    "gelu": ("x", "", "0.5 * x * (1 + erf(x * 0.7071067811865476))"),
-    "gelu_grad": ("g x", "", f"g * (0.5 * (1 + erf(x * 0.7071067811865476)) + x * {GAUSS})"),
+    "gelu": ("x", "", "x * normal_cdf(x)"),
+    "gelu_grad": ("g x", "", "g * (normal_cdf(x) + x * normal_pdf(x))"),
     "gelu_tanh": ("x", "", f"0.5 * x * (1 + tanh{INNER})"),
     "gelu_tanh_grad": (
         "g x",

@@ -13,7 +13,7 @@ from .jit import jit
 from .microkernel import MR, address, strip
 from .panels import turn
 from .tiles import add_rows, columns, columns_tile, line_dot, line_most, line_total, put_rows, put_scaled, rows_tile
-from .vmath import exp
+from .vmath import decay
 
 QUERIES = 4 * MR  # whose weights stand in the cache during the backward pass
 JOBS = 16  # that a call is cut into where there are fewer heads
@@ -179,7 +179,7 @@ def _scores(q, row, n, turned, mask, causal, scale, S, seen, tile, out, to):
 def _exp(line, most, factor):
     """factor * exp(line - most), in place."""
     for k in range(len(line)):
-        line[k] = factor * exp(line[k] - most)
+        line[k] = factor * decay(line[k] - most)
 
 
 @jit(apart=True)

@@ -124,6 +124,9 @@ def _layout(context, kind):
 
 
 ROUND = 1.5 * 2.0**23, 1.5 * 2.0**52  # adding it rounds to a whole number, which the low bits then hold
+LEVEL = ROUND[0] + 127, ROUND[1] + 1023  # the low bits then hold the exponent of 2**n
+UP = LEVEL[0] + 64, LEVEL[1] + 512  # that of 2**(n + 64) or 2**(n + 512)
+DOWN = 2.0**-64, 2.0**-512
 
 
 @intrinsic
@@ -142,6 +145,17 @@ def times_power(typingctx, y, t):
         return y
 
     return y(y, y), codegen
+
+
+@intrinsic
+def power(typingctx, t):
+    """2**n for t = n + LEVEL, no denormal number."""
+
+    def codegen(context, builder, sig, args):
+        number, whole, fraction, _ = _layout(context, sig.return_type)
+        return builder.bitcast(builder.shl(builder.bitcast(args[0], whole), whole(fraction)), number)
+
+    return t(t), codegen
 
 
 @intrinsic

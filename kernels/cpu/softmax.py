@@ -14,7 +14,7 @@ from .jobs import jobs
 from .microkernel import address
 from .rows import largest
 from .sums import products, total
-from .vmath import exp, log
+from .vmath import decay, log
 
 SMALLEST = 1 << 10  # elements; below, NumPy is as quick
 JOB = 1 << 12  # elements in a job, where rows are shorter: with what is made of them they fit the first cache
@@ -102,14 +102,14 @@ def _below_largest(x, begin, end, C, y, at):
 def _exponentials(x, at, n, y, to):
     source, e = carray(address(x, at), n), carray(address(y, to), n)
     for i in range(n):
-        e[i] = exp(source[i])
+        e[i] = decay(source[i])
 
 
 @jit
 def _exponentials_in_place(y, at, n):
     e = carray(address(y, at), n)
     for i in range(n):
-        e[i] = exp(e[i])
+        e[i] = decay(e[i])
 
 
 @jit

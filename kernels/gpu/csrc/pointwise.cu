@@ -13,6 +13,14 @@ template <typename A>
 __device__ A softplus(A x) {
   return (x > A(0) ? x : A(0)) + log1p(exp(-fabs(x)));
 }
+template <typename A>
+__device__ A normal_cdf(A x) {
+  return A(0.5) * erfc(x * A(-0.7071067811865476));
+}
+template <typename A>
+__device__ A normal_pdf(A x) {
+  return exp(A(-0.5) * x * x) * A(0.3989422804014327);
+}
 #include "formulas.cuh"
 
 template <typename T, typename A, typename F>
