@@ -5,7 +5,7 @@ as they do through libm.  Largest error found in units in the last place, float3
 
     exp 1.1    expm1 2    log 1    log1p 1.5    sigmoid 2.5    tanh 2.6    erf 1 (float64 3)    softplus 2
 
-normal_cdf 6 and normal_pdf 2.5, and x * x / 2 more, since x * x is rounded.
+normal_cdf 6 (float64 10) and normal_pdf 2.5, and x * x / 2 more, since x * x is rounded.
 """
 
 from math import factorial
