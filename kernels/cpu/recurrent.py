@@ -12,12 +12,13 @@ weights of NR hidden units, in register tiles, and computes these units' gates w
 """
 
 import numpy as np
-from numba import prange
+from numba import carray, prange
+from numba.extending import register_jitable
 
 from .arrays import FLOATS, empty, plain
 from .gemm import pack, product, products
 from .jit import jit
-from .microkernel import MR, STRIP_BYTES, VECTOR_BYTES, address
+from .microkernel import MR, STRIP_BYTES, VECTOR_BYTES, address, strip
 from .tiles import add_rows, columns, fetch_rows, put_rows, rows_tile
 from .vmath import sigmoid, tanh
 
@@ -191,29 +192,34 @@ def _units(kind, now, after, u, strips, inner, acts, before, extra, y, last, las
             put_rows(last_c, end, H, tiles, 4 * size + stay * NR, NR, n - stay, masks)
 
 
+@register_jitable
+def _apart(tiles):
+    """The tiles, at distances that the compiler knows: of arrays that might overlap it makes no vectors."""
+    size = MR * strip(tiles)
+    first, second = carray(address(tiles, 0), size), carray(address(tiles, size), size)
+    third, fourth = carray(address(tiles, 2 * size), size), carray(address(tiles, 3 * size), size)
+    fifth, sixth = carray(address(tiles, 4 * size), size), carray(address(tiles, 5 * size), size)
+    return first, second, third, fourth, fifth, sixth, carray(address(tiles, 6 * size), size)
+
+
 @jit(apart=True)
 def _lstm_cell(tiles, n):
-    i, f, g, o, c, h = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5]
-    _sigmoid(i, n)
-    _sigmoid(f, n)
-    _sigmoid(o, n)
+    """The gates become their values, c the next; h is the next state."""
+    i, f, g, o, c, h, _ = _apart(tiles)
     for k in range(n):
-        g[k] = tanh(g[k])
-    for k in range(n):
-        c[k] = f[k] * c[k] + i[k] * g[k]
-    for k in range(n):
-        h[k] = o[k] * tanh(c[k])
+        in_, forget, new, out = sigmoid(i[k]), sigmoid(f[k]), tanh(g[k]), sigmoid(o[k])
+        cell = forget * c[k] + in_ * new
+        i[k], f[k], g[k], o[k], c[k], h[k] = in_, forget, new, out, cell, out * tanh(cell)
 
 
 @jit(apart=True)
 def _gru_cell(tiles, n):
-    r, z, u, x, h = tiles[0], tiles[1], tiles[2], tiles[3], tiles[5]
-    _sigmoid(r, n)
-    _sigmoid(z, n)
+    """The gates become their values, in tile 2 that of n, to which the inputs give tile 3; h the next state."""
+    r, z, u, x, _, h, _ = _apart(tiles)
     for k in range(n):
-        u[k] = tanh(x[k] + r[k] * u[k])  # from here on n
-    for k in range(n):
-        h[k] = u[k] + z[k] * (h[k] - u[k])
+        reset, keep = sigmoid(r[k]), sigmoid(z[k])
+        new = tanh(x[k] + reset * u[k])
+        r[k], z[k], u[k], h[k] = reset, keep, new, new + keep * (h[k] - new)
 
 
 @jit(apart=True)
@@ -227,12 +233,6 @@ def _rnn_cell(kind, tiles, n):
             a[k] = 0 if a[k] < 0 else a[k]
     for k in range(n):
         h[k] = a[k]
-
-
-@jit
-def _sigmoid(a, n):
-    for k in range(n):
-        a[k] = sigmoid(a[k])
 
 
 # --- backward
@@ -292,46 +292,32 @@ def _units_back(kind, steps, u, strips, acts, before, extra, gy, dh, dc, dx, du,
         put_rows(dh, state, H, tiles, 5 * size, NR, n, masks)
 
 
+# Without numbers: with one of Numba's integers, float32 becomes float64.
 @jit(apart=True)
 def _lstm_back(tiles, n):
-    i, f, g, o, c, dh, dc, t = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5], tiles[6], tiles[7]
+    """The gates become their gradients, dc that of the step before."""
+    i, f, g, o, c, dh, dc = _apart(tiles)
     for k in range(n):
-        t[k] = tanh(f[k] * c[k] + i[k] * g[k])
-    for k in range(n):
-        dc[k] += dh[k] * o[k] * (1 - t[k] * t[k])
-    for k in range(n):
-        o[k] = dh[k] * t[k] * o[k] * (1 - o[k])
-    for k in range(n):
-        t[k] = dc[k] * g[k] * i[k] * (1 - i[k])
-    for k in range(n):
-        g[k] = dc[k] * i[k] * (1 - g[k] * g[k])
-    for k in range(n):
-        i[k] = t[k]
-    for k in range(n):
-        t[k] = dc[k] * f[k]
-    for k in range(n):
-        f[k] = dc[k] * c[k] * f[k] * (1 - f[k])
-    for k in range(n):
-        dc[k], dh[k] = t[k], 0
+        in_, forget, new, out, cell = i[k], f[k], g[k], o[k], c[k]
+        t = tanh(forget * cell + in_ * new)
+        of_t = dh[k] * out
+        d = dc[k] + (of_t - of_t * t * t)
+        i[k], f[k] = d * new * (in_ - in_ * in_), d * cell * (forget - forget * forget)
+        g[k], o[k] = in_ * (d - d * new * new), dh[k] * t * (out - out * out)
+        dc[k] = d * forget
+    dh[:n] = 0
 
 
 @jit(apart=True)
 def _gru_back(tiles, n):
-    r, z, m, u, h, dh, t = tiles[0], tiles[1], tiles[2], tiles[3], tiles[4], tiles[5], tiles[6]
+    """The gates become their gradients, u, the state's share of n, that of its own; of dh stays what reaches h."""
+    r, z, m, u, h, dh, _ = _apart(tiles)
     for k in range(n):
-        t[k] = dh[k] * (1 - z[k]) * (1 - m[k] * m[k])
-    for k in range(n):
-        h[k] = dh[k] * (h[k] - m[k]) * z[k] * (1 - z[k])
-    for k in range(n):
-        dh[k] *= z[k]
-    for k in range(n):
-        m[k], z[k] = t[k], h[k]
-    for k in range(n):
-        h[k] = t[k] * r[k]
-    for k in range(n):
-        r[k] = t[k] * u[k] * r[k] * (1 - r[k])
-    for k in range(n):
-        u[k] = h[k]
+        reset, keep, new, share, d = r[k], z[k], m[k], u[k], dh[k]
+        of_new = d - d * keep
+        of_new -= of_new * new * new
+        r[k], z[k] = of_new * share * (reset - reset * reset), d * (h[k] - new) * (keep - keep * keep)
+        m[k], u[k], dh[k] = of_new, of_new * reset, d * keep
 
 
 @jit(apart=True)
@@ -339,7 +325,7 @@ def _rnn_back(kind, tiles, n):
     a, dh = tiles[0], tiles[5]
     if kind == TANH:
         for k in range(n):
-            a[k] = dh[k] * (1 - a[k] * a[k])
+            a[k] = dh[k] - dh[k] * a[k] * a[k]
     else:
         for k in range(n):
             a[k] = dh[k] if a[k] > 0 else 0 * a[k]
