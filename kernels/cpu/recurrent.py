@@ -1,8 +1,9 @@
 """Recurrent layers over whole sequences (ops/recurrent.py): one layer in one direction.
 
 What the inputs give to all steps is one product (gemm.py), and so are the gradients of the inputs and of the
-weights.  Between them lies one jitted loop over the steps: in each, a job multiplies all rows of the state by the
-weights of NR hidden units, in register tiles, and computes these units' gates while the tiles are in the cache.
+weights.  Between them lies one jitted loop over the steps: in each, rows of the state are multiplied by the weights of
+NR hidden units, in register tiles, and these units' gates computed while the tiles are in the cache.  Threads share
+the sequences, or, where the weights are large, at every step the units.
 
     acts     (rows, gates * H)   what the inputs give, then the gates' values in its place
     before   (rows, H)           h before each step: the left operand of the step's product
@@ -17,14 +18,16 @@ from numba.extending import register_jitable
 
 from .arrays import FLOATS, empty, plain
 from .gemm import pack, product, products
-from .jit import jit
+from .jit import get_num_threads, jit
 from .microkernel import MR, STRIP_BYTES, VECTOR_BYTES, address, strip
+from .reduce import sum_to
 from .tiles import add_rows, columns, fetch_rows, put_rows, rows_tile
 from .vmath import sigmoid, tanh
 
 TANH, RELU, GRU, LSTM = range(4)
 GATES = 1, 1, 3, 4
 TILES = 8  # as many as a cell uses at most
+SMALL = 1 << 20  # bytes of weights up to which the second-level cache of each core holds them all
 
 
 def rnn(x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity, sizes, backwards):
@@ -89,7 +92,7 @@ def _forward(kind, x, h, c, w_ih, w_hh, b_ih, b_hh, sizes, backwards):
         begun = max(begun, rows)
     left = _left(N, H, x.dtype)
     left[:, :, :H] = h
-    _steps(kind, order, strips, inner, acts, before, extra, y, last, last_c, left)
+    _steps(kind, order, strips, inner, acts, before, extra, y, last, last_c, left, _parts(N, strips))
     return y, last, last_c, acts, before, extra
 
 
@@ -100,14 +103,12 @@ def _backward(kind, g, x, h, w_ih, w_hh, sizes, backwards, acts, before, extra, 
     dh, dc = (np.zeros((N, H), dtype) if s is None else s.copy(order="C") for s in g[1:])
     du = empty((len(x), gates * H), dtype)
     dx = empty((len(x), gates * H), dtype) if kind == GRU else du
-    bias, inner = np.zeros(gates * H, dtype), np.zeros(H, dtype)
     strips = pack(w_hh, STRIP_BYTES // x.itemsize, False)[0]
     extra = before if extra is None else extra
     order, left = _order(sizes, backwards), _left(N, gates * H, dtype)
-    _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left)
-    more = bias.copy()
-    if kind == GRU:
-        more[2 * H :] = inner
+    _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, left, _parts(N, strips))
+    bias = _over_rows(dx)
+    more = _over_rows(du) if kind == GRU else bias.copy()
     of_c = (None,) if kind != LSTM else (dc,)
     need_w_ih, need_w_hh = needed[3:5] if kind == LSTM else needed[2:4]
     return [
@@ -127,6 +128,20 @@ def _left(N, width, dtype):
     return empty((2, N, (-(-width // vector) | 1) * vector), dtype)
 
 
+def _over_rows(x):
+    sums = sum_to(x, x.shape[1:])
+    return x.sum(0) if sums is NotImplemented else sums
+
+
+def _parts(N, weights):
+    """Into how many parts the sequences are cut, each of which one thread takes through all steps.
+
+    Then no thread waits for another; but each reads all weights.  0: at every step the threads share the units.
+    """
+    threads = get_num_threads()
+    return threads if N >= 4 * threads and weights.nbytes <= SMALL else 0
+
+
 def _order(sizes, backwards):
     """(T + 1, 2): first row and number of rows of each step, in the order of the steps; then no rows."""
     starts = np.cumsum([0, *sizes[:-1]])
@@ -138,21 +153,28 @@ def _order(sizes, backwards):
 
 
 @jit(parallel=True)
-def _steps(kind, order, strips, inner, acts, before, extra, y, last, last_c, left):
-    for t in range(len(order) - 1):
+def _steps(kind, order, strips, inner, acts, before, extra, y, last, last_c, left, parts):
+    T, N = len(order) - 1, left.shape[1]
+    for p in prange(parts):
+        rows = N * p // parts, N * (p + 1) // parts
+        for t in range(T):
+            for u in range(strips.shape[1]):
+                a, state, steps = left[t % 2], left[(t + 1) % 2], (order[t], order[t + 1])
+                _units(kind, steps, rows, u, strips, inner, acts, before, extra, y, last, last_c, a, state)
+    for t in range(0 if parts else T):
         for u in prange(strips.shape[1]):
-            a, state = left[t % 2], left[(t + 1) % 2]
-            _units(kind, order[t], order[t + 1], u, strips, inner, acts, before, extra, y, last, last_c, a, state)
+            a, state, steps = left[t % 2], left[(t + 1) % 2], (order[t], order[t + 1])
+            _units(kind, steps, (0, N), u, strips, inner, acts, before, extra, y, last, last_c, a, state)
 
 
 @jit(apart=True)
-def _units(kind, now, after, u, strips, inner, acts, before, extra, y, last, last_c, left, state):
-    """One step of the NR units from u * NR on."""
-    gates, U, H, NR = strips.shape
+def _units(kind, steps, rows, u, strips, inner, acts, before, extra, y, last, last_c, left, state):
+    """One step of the NR units from u * NR on, of the sequences in `rows`."""
+    (now, after), (gates, U, H, NR) = steps, strips.shape
     begin, size, G, wide = u * NR, MR * NR, gates * H, left.shape[1]
     masks, tiles = columns(y, min(NR, H - begin)), np.zeros((TILES, size), y.dtype)
-    for low in range(0, now[1], MR):
-        n = min(MR, now[1] - low)
+    for low in range(rows[0], min(rows[1], now[1]), MR):
+        n = min(MR, min(rows[1], now[1]) - low)
         at = (now[0] + low) * H + begin  # of these rows and units, in all matrices but acts
         to = (now[0] + low) * G + begin
         stay = max(0, min(n, after[1] - low))
@@ -239,28 +261,35 @@ def _rnn_cell(kind, tiles, n):
 
 
 @jit(parallel=True)
-def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, left):
-    for t in range(len(order) - 1, -1, -1):  # the state before the first step comes last: t - 1 is none then
+def _steps_back(kind, order, strips, acts, before, extra, gy, dh, dc, dx, du, left, parts):
+    T, N = len(order) - 1, left.shape[1]  # the state before the first step comes last: t - 1 is none then
+    for p in prange(parts):
+        rows = N * p // parts, N * (p + 1) // parts
+        for t in range(T, -1, -1):
+            for u in range(len(strips)):
+                steps, lefts = (order[t], order[t - 1]), (left[t % 2], left[(t + 1) % 2])
+                _units_back(kind, steps, rows, u, strips, acts, before, extra, gy, dh, dc, dx, du, lefts)
+    for t in range(-1 if parts else T, -1, -1):
         for u in prange(len(strips)):
             steps, lefts = (order[t], order[t - 1]), (left[t % 2], left[(t + 1) % 2])
-            _units_back(kind, steps, u, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, lefts)
+            _units_back(kind, steps, (0, N), u, strips, acts, before, extra, gy, dh, dc, dx, du, lefts)
 
 
 @jit(apart=True)
-def _units_back(kind, steps, u, strips, acts, before, extra, gy, dh, dc, dx, du, bias, inner, lefts):
+def _units_back(kind, steps, rows, u, strips, acts, before, extra, gy, dh, dc, dx, du, lefts):
     """The gradients of NR units' state, to which the gates of the step after it add, and of the gates before it."""
     (after, now), (left, next_left), (_, G, NR), H = steps, lefts, strips.shape, dh.shape[1]
     gates, begin, size, wide = G // H, u * NR, MR * NR, left.shape[1]
     masks, tiles = columns(dh, min(NR, H - begin)), np.zeros((TILES, size), dh.dtype)
-    for low in range(0, max(after[1], now[1]), MR):
+    for low in range(rows[0], min(rows[1], max(after[1], now[1])), MR):
         at, state, grads = (now[0] + low) * H + begin, low * H + begin, low * wide + begin
-        to, n = (now[0] + low) * G + begin, min(MR, now[1] - low)
+        to, n = (now[0] + low) * G + begin, min(MR, min(rows[1], now[1]) - low)
         for q in range(gates):
             fetch_rows(acts, to + q * H, G, n)
             fetch_rows(dx, to + q * H, G, n)
         fetch_rows(gy, at, H, n)
         fetch_rows(extra, at, H, n)
-        came = min(MR, after[1] - low)
+        came = min(MR, min(rows[1], after[1]) - low)
         if came > 0:
             rows_tile(came, G, address(left, low * wide), wide, address(strips, u * G * NR), NR, address(tiles, 0))
             add_rows(dh, state, H, tiles, 0, NR, came, masks)
@@ -279,12 +308,10 @@ def _units_back(kind, steps, u, strips, acts, before, extra, gy, dh, dc, dx, du,
             _gru_back(tiles, n * NR)
             put_rows(du, to + 2 * H, G, tiles, 3 * size, NR, n, masks)
             put_rows(next_left, grads + 2 * H, wide, tiles, 3 * size, NR, n, masks)
-            add_rows(inner, begin, 0, tiles, 3 * size, NR, n, masks)
         else:
             _rnn_back(kind, tiles, n * NR)
         for q in range(gates):
             put_rows(dx, to + q * H, G, tiles, q * size, NR, n, masks)
-            add_rows(bias, q * H + begin, 0, tiles, q * size, NR, n, masks)
             if q < 2 or kind != GRU:
                 put_rows(next_left, grads + q * H, wide, tiles, q * size, NR, n, masks)
             if kind == GRU and q < 2:
