@@ -35,6 +35,7 @@ FUNCTIONS = {
     "decay": (lambda x: np.exp(np.minimum(x, 0)), 1.1, 1.1),
     "normal_cdf": (_normal_cdf, 6, 10), "normal_pdf": (_normal_pdf, 2.5, 2.5),
 }  # fmt: skip
+FLUSHED = "decay", "sigmoid", "softplus", "normal_cdf", "normal_pdf"  # are 0 instead of denormal numbers
 
 
 def looped(name, jit=jit):
@@ -63,8 +64,11 @@ def errors(got, exact):
     return np.where(finite, np.abs(got - exact) / unit, 0)
 
 
-def excess(name, x, found):
+def excess(name, x, got, exact):
     """The largest error, without what the rounding of x * x explains in functions of it."""
+    found = errors(got, exact)
+    if name in FLUSHED:
+        found = np.where((got == 0) & (exact < 1.0001 * np.finfo(got.dtype).tiny), 0, found)
     return np.where(found > 0, found - x * x / 2, 0).max() if name.startswith("normal") else found.max()
 
 
@@ -77,7 +81,7 @@ def test_every_magnitude_of_float32(name):
     x = np.concatenate([x, np.float32(special_numbers)])
     got, exact = applied(name, x), judge(x.astype(np.float64))
     assert got.dtype == np.float32
-    assert excess(name, x, errors(got, exact)) <= allowed
+    assert excess(name, x, got, exact) <= allowed
     rounded = exact.astype(np.float32)
     odd = ~np.isfinite(rounded)
     np.testing.assert_array_equal(got[odd], rounded[odd])
@@ -94,7 +98,7 @@ def test_float64_of_all_sizes(name):
     x = np.concatenate([x, [0.0, -0.0, np.inf, -np.inf, np.nan, 1.7e308, -1.7e308, 709.78, -745.1]])
     wide = x if name == "erf" else x.astype(np.longdouble)
     got, exact = applied(name, x), judge(wide)
-    assert excess(name, x, errors(got, exact)) <= allowed
+    assert excess(name, x, got, exact) <= allowed
     odd = ~np.isfinite(exact.astype(np.float64))
     np.testing.assert_array_equal(got[odd], exact.astype(np.float64)[odd])
 

@@ -125,8 +125,6 @@ def _layout(context, kind):
 
 ROUND = 1.5 * 2.0**23, 1.5 * 2.0**52  # adding it rounds to a whole number, which the low bits then hold
 LEVEL = ROUND[0] + 127, ROUND[1] + 1023  # the low bits then hold the exponent of 2**n
-UP = LEVEL[0] + 64, LEVEL[1] + 512  # that of 2**(n + 64) or 2**(n + 512)
-DOWN = 2.0**-64, 2.0**-512
 
 
 @intrinsic
