@@ -50,6 +50,17 @@ def test_its_limits_are_pytorchs():
     for name in ("eps", "max", "min", "tiny", "smallest_normal", "bits"):
         assert float(getattr(mine, name)) == float(getattr(its, name)), name
     assert tinydl.finfo("float32").eps == np.finfo("float32").eps
+    for none in (tinydl.int64, bool, "uint8"):
+        with pytest.raises(TypeError, match="expected a floating type, got .*; of integers see iinfo"):
+            tinydl.finfo(none)
+
+
+def test_a_tensor_of_pytorch_goes_by_its_bits():
+    its = torch.tensor([1.5, -2.0]).bfloat16()
+    for take in (tinydl.tensor, tinydl.as_tensor):
+        with pytest.raises(TypeError, match="its bits"):
+            take(its)
+    assert tinydl.from_numpy(its.view(torch.int16).numpy().view(tinydl.bfloat16)).tolist() == [1.5, -2.0]
 
 
 def test_rounding_is_to_nearest_even_as_pytorchs():

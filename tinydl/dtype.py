@@ -132,6 +132,8 @@ class finfo(np.finfo):
 
     def __new__(cls, dtype):
         dtype = as_dtype(dtype)
+        if not is_floating(dtype):
+            raise TypeError(f"finfo: expected a floating type, got {dtype}; of integers see iinfo")
         return ml_dtypes.finfo(dtype) if dtype == bfloat16 else super().__new__(cls, dtype)
 
 

@@ -17,6 +17,12 @@ from ..device import of_array
 from ..tensor import Tensor, wrap
 
 
+BY_ITS_BITS = (
+    "NumPy does not know another library's bfloat16; go by its bits. Of a tensor x of PyTorch: "
+    "tinydl.from_numpy(x.view(torch.int16).numpy().view(tinydl.bfloat16))"
+)
+
+
 def _finish(array, requires_grad):
     t = wrap(array)
     return t.requires_grad_() if requires_grad else t
@@ -36,7 +42,10 @@ def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Ten
             raise ValueError(f"tensor: the data do not form a regular array of numbers: {e}") from None
         if dtype is None:
             dtype = _natural(data)
-    found = np.dtype(getattr(data, "dtype", "f8"))
+    found = getattr(data, "dtype", "f8")
+    if "torch.bfloat16" in str(found):
+        raise TypeError(f"tensor: {BY_ITS_BITS}")
+    found = np.dtype(found)
     target = dtypes.as_dtype(found if dtype is None else dtype)
     if isinstance(data, place.array_type):
         return _finish(place.xp.asarray(data).astype(target, order="C"), requires_grad)  # a copy
@@ -65,7 +74,7 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
     """`data` as a tensor: itself if it is one already, sharing memory with an array where type and device allow."""
     if isinstance(data, Tensor):
         return data if dtype is None and device is None else data.to(device=device, dtype=dtype)
-    if hasattr(data, "dtype") and getattr(data, "ndim", 0):
+    if hasattr(data, "dtype") and getattr(data, "ndim", 0) and "torch.bfloat16" not in str(data.dtype):
         place = of_array(data) if device is None else find_device(device)
         return wrap(place.array(data, None if dtype is None else dtypes.as_dtype(dtype)))
     return tensor(data, dtype=dtype, device=device)
@@ -88,10 +97,7 @@ def from_dlpack(ext_tensor) -> Tensor:
         raise TypeError(f"from_dlpack: expected an object with __dlpack__, got {type(ext_tensor).__name__}")
     on_cpu = ext_tensor.__dlpack_device__()[0] == 1  # DLPack's number of the CPU
     if on_cpu and "bfloat16" in str(getattr(ext_tensor, "dtype", "")):
-        raise BufferError(
-            "from_dlpack: NumPy cannot take bfloat16 by DLPack; go by its bits. Of a tensor x of PyTorch: "
-            "tinydl.from_numpy(x.view(torch.int16).numpy().view(tinydl.bfloat16))"
-        )
+        raise BufferError(f"from_dlpack: {BY_ITS_BITS}")
     array = find_device("cpu" if on_cpu else "cuda").xp.from_dlpack(ext_tensor)
     dtypes.as_dtype(array.dtype)
     return wrap(array)
