@@ -22,6 +22,7 @@ from .moves import RUNS, add_runs, gather_runs, scatter_runs
 
 LANES = 2 * RUNS  # where the positions begin in a row of a plan
 TOGETHER = 8
+IMAGE = 1 << 26  # times k, in a table, before a position in the k-th image after
 
 
 class Plane(NamedTuple):
@@ -44,7 +45,10 @@ class Plane(NamedTuple):
 
 @lru_cache(maxsize=256)
 def tables(window, itemsize: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (T, P) under the taps, and the runs (T, P, LANES) of the vector that begins at each pixel."""
+    """Positions (T, P) under the taps, and the runs (T, P, LANES) of the vector that begins at each pixel.
+
+    A vector may go on in the next images, positions of which are IMAGE further on.
+    """
     return _with_runs(regrouped(taps(window), window), itemsize)
 
 
@@ -142,11 +146,15 @@ def _with_runs(positions, itemsize):
 @jit
 def _fill_runs(positions, VL, runs):
     row = np.empty(LANES + VL, np.int64)
-    for t in range(runs.shape[0]):
-        for p in range(runs.shape[1] - VL + 1):
+    T, P = positions.shape
+    for t in range(T):
+        for p in range(P):
             for l in range(VL):
-                row[LANES + l] = positions[t, p + l]
+                later, i = (p + l) // P, (p + l) % P
+                row[LANES + l] = positions[t, i] + later * IMAGE if positions[t, i] >= 0 else -1
             split(row)
+            if p + VL > P and positions[t].max() >= IMAGE // 2:
+                row[0] = -1
             for r in range(LANES):
                 runs[t, p, r] = row[r]
 
@@ -179,9 +187,13 @@ def locate(positions, runs, image_step, first, strips, total, plan):
         n, p = q // P, q % P
         for t in range(T):
             row = plan[(sv // NV * T + t) * NV + sv % NV]
-            if p + VL <= P and q + VL <= total:
+            if q + VL <= total:
                 for r in range(0, LANES, 2):
-                    row[r], row[r + 1] = runs[t, p, r], runs[t, p, r + 1] + n * image_step
+                    row[r], base = runs[t, p, r], runs[t, p, r + 1]
+                    if r and not row[r]:  # the others do not count
+                        break
+                    later = (base + IMAGE // 2) // IMAGE if p + VL > P else 0
+                    row[r + 1] = base - later * IMAGE + (n + later) * image_step
                 if row[0] >= 0:
                     continue
             i, image = p, n * image_step

@@ -16,7 +16,6 @@ from ..device import device as find_device
 from ..device import of_array
 from ..tensor import Tensor, wrap
 
-
 BY_ITS_BITS = (
     "NumPy does not know another library's bfloat16; go by its bits. Of a tensor x of PyTorch: "
     "tinydl.from_numpy(x.view(torch.int16).numpy().view(tinydl.bfloat16))"
