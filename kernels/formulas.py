@@ -58,10 +58,11 @@ TABLE = {
 }
 
 
-def kernels_of(serve, names=tuple(TABLE)) -> dict:
+def kernels_of(serve, names=tuple(TABLE), smallest=0) -> dict:
     """Kernels by name: of the operations `names` and of the composites among the formulas.
 
-    serve(name, arrays, constants) runs a formula on a device, or declines.
+    serve(name, arrays, constants) runs a formula on a device, or declines: always where the first array has fewer
+    elements than `smallest`, and then it need not be asked.
     """
 
     def of(name):
@@ -69,6 +70,8 @@ def kernels_of(serve, names=tuple(TABLE)) -> dict:
         count = len(arrays.split())
 
         def kernel(*args):
+            if smallest and getattr(args[0], "ndim", 0) and args[0].size < smallest:
+                return NotImplemented
             return serve(name, args[:count], args[count:])
 
         kernel.__name__ = name

@@ -16,6 +16,8 @@ SMALL = 1 << 18  # multiplications up to which OpenBLAS stays on one thread
 
 def matmul(x, other):
     """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m); small, broadcast and other cases are declined."""
+    if x.ndim == 2 and x.size * other.shape[-1] <= SMALL:  # as most that are declined
+        return NotImplemented
     if x.ndim < 2 or other.ndim < 2 or x.dtype != other.dtype or x.dtype not in FLOATS:
         return NotImplemented
     if other.ndim > 2 and x.shape[:-2] != other.shape[:-2]:
@@ -29,8 +31,11 @@ def matmul(x, other):
 
 def linear(input, weight, bias):
     """input (..., k), weight (m, k), bias (m,), (1,), () or None -> (..., m); declines as matmul does."""
-    (m, k), types = weight.shape, {a.dtype for a in (input, weight, bias) if a is not None}
-    if input.size * m <= SMALL or len(types) > 1 or input.dtype not in FLOATS:
+    m, k = weight.shape
+    if input.size * m <= SMALL:
+        return NotImplemented
+    types = {a.dtype for a in (input, weight, bias) if a is not None}
+    if len(types) > 1 or input.dtype not in FLOATS:
         return NotImplemented
     if bias is not None and bias.shape != (m,):
         bias = np.full((m,), bias, bias.dtype)

@@ -37,7 +37,7 @@ def _serve(name, arrays, constants=()):
     return y
 
 
-globals().update(kernels_of(_serve))
+globals().update(kernels_of(_serve, smallest=SMALLEST))
 
 
 def add(x, other, alpha=1):

@@ -42,6 +42,8 @@ def cat(tensors, dim: int = 0) -> Tensor:
     dim = normalize_dim("cat", dim, len(first))
     for i, t in enumerate(joined):
         shape = t.array.shape
+        if shape == first:
+            continue
         if len(shape) != len(first) or shape[:dim] != first[:dim] or shape[dim + 1 :] != first[dim + 1 :]:
             raise RuntimeError(
                 f"cat: tensors must agree in all sizes except that of dimension {dim}, "

@@ -76,6 +76,8 @@ def flat_sizes(size, named=None):
 def complete(name, count, shape):
     """`shape` for `count` elements, with its -1, if any, worked out."""
     shape = tuple(map(operator.index, shape))
+    if math.prod(shape) == count and (not shape or min(shape) >= 0):  # as nearly always
+        return shape
     known = math.prod(n for n in shape if n != -1)
     if shape.count(-1) > 1 or any(n < -1 for n in shape):
         raise RuntimeError(f"{name}: one size may be -1 and none may be less, got {shape}")
