@@ -58,11 +58,11 @@ TABLE = {
 }
 
 
-def kernels_of(serve, names=tuple(TABLE), smallest=0) -> dict:
+def kernels_of(serve, names=tuple(TABLE), declines=None) -> dict:
     """Kernels by name: of the operations `names` and of the composites among the formulas.
 
-    serve(name, arrays, constants) runs a formula on a device, or declines: always where the first array has fewer
-    elements than `smallest`, and then it need not be asked.
+    serve(name, arrays, constants) runs a formula on a device, or declines; it need not be asked where `declines` of the
+    first array says so, which is sooner told.
     """
 
     def of(name):
@@ -70,7 +70,7 @@ def kernels_of(serve, names=tuple(TABLE), smallest=0) -> dict:
         count = len(arrays.split())
 
         def kernel(*args):
-            if smallest and getattr(args[0], "ndim", 0) and args[0].size < smallest:
+            if declines and declines(args[0]):
                 return NotImplemented
             return serve(name, args[:count], args[count:])
 
