@@ -12,7 +12,7 @@ import tinydl
 import tinydl.nn.functional as F
 from tinydl.autograd.graph import OPS
 from tinydl.device import CPU
-from tinydl.kernels.cpu import jit
+from tinydl.kernels.cpu import gemm, jit
 from tinydl.ops.window import Bins
 
 
@@ -34,6 +34,21 @@ def test_threads_and_repetitions_give_the_same_bits(threads, dtype):
         for other in runs[1:]:
             for a, b in zip(runs[0], other, strict=True):
                 np.testing.assert_array_equal(a, b, strict=True, err_msg=name)
+
+
+@pytest.mark.parametrize("columns", [32, 96, 128, 256])
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_of_few_strips_give_the_same_bits(threads, columns, turned):
+    """Of as many columns a job may have few strips with two threads and many with one."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((600, 64) if turned else (64, 600)).astype("float32")
+    b, bias = rng.standard_normal((600, columns)).astype("float32"), rng.standard_normal(columns).astype("float32")
+    runs = []
+    for n in (1, 2):
+        threads(n)
+        runs.append(gemm.products((a.T if turned else a)[None], b[None], bias)[0])
+    np.testing.assert_array_equal(*runs)
+    np.testing.assert_allclose(runs[0], (a.T if turned else a).astype(float) @ b + bias, rtol=1e-4, atol=1e-4)
 
 
 class Networks(tinydl.nn.Module):

@@ -41,6 +41,8 @@ def add_at(x, start, indices, shape, dims):
     picked = (*shape[:dim], *index.shape, *shape[dim + 1 :])
     if x.shape != picked or x.size < SMALLEST or not x.flags.c_contiguous:
         return NotImplemented
+    if index.min() < -V or index.max() >= V:  # overwritten since it was checked, perhaps: it would lead out of the sums
+        return NotImplemented
     y = empty(shape, x.dtype)
     rows, index, sums = plain(x).reshape(A, index.size, B), _flat(index), y.reshape(A, V, B)
     begun = sums[:0] if start is None else plain(start).reshape(A, V, B)

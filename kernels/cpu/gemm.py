@@ -6,6 +6,7 @@ A job packs what it multiplies, as it goes, and its tiles stand in the result at
     strips   NR columns of the right operand: (terms, NR)
 
 An operand is packed by copies where its rows (columns) lie beside each other in memory, else by turning blocks over.
+Where there are few strips, only they are packed.  Which way is gone depends on shapes alone, for the sake of the bits.
 """
 
 from functools import lru_cache
@@ -33,7 +34,7 @@ from .tiles import columns as masks_of
 
 DEPTH = 2048  # bytes of the terms that are summed at a time, and
 ROWS = 19 * MR  # rows of the left operand, just over 256: the second-level cache holds them and a strip
-FEW = 4  # strips of which a job computes this many or fewer from a left operand that stays where it stands
+FEW = 4  # strips that are computed from a left operand which stays where it stands, if it is given by its rows
 ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
 
 
@@ -116,7 +117,7 @@ def _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed,
     blocks = (high - low + ROWS - 1) // ROWS
     for i in range(blocks):
         rows = low + (high - low) * i // blocks, low + (high - low) * (i + 1) // blocks
-        if columns[1] - columns[0] > FEW * NR:
+        if strips > (FEW if a_lines else 1):
             _block(a, a_lines, b, b_lines, begin, steps, y, g, rows, columns, packed)
         else:
             _few_strips(a, a_lines, b, b_lines, begin, steps, y, g, rows, columns, packed)

@@ -9,6 +9,7 @@ Environment: TINYDL_CACHE (folder; default ~/.cache/tinydl), TINYDL_NUM_THREADS,
 import functools
 import hashlib
 import os
+import platform
 import re
 import sys
 import tempfile
@@ -71,13 +72,15 @@ def target() -> tuple[str, str]:
     """Name and features of the processor that is compiled for: this one, or that of NUMBA_CPU_NAME."""
     import numba
     from llvmlite import binding
+    from numba.core.codegen import get_host_cpu_features
 
     config = numba.config
     if config.CPU_FEATURES is None:
-        # Of a name given, its features alone: Numba would add this machine's own.  LLVM leaves half of each register
-        # of AVX-512 unused on Intel's processors, for the sake of the clock of old ones.
-        own = "" if config.CPU_NAME else binding.get_host_cpu_features().flatten() + ","
-        config.CPU_FEATURES = own + "-prefer-256-bit"
+        # Of a name given, its features alone: Numba would add this machine's own.
+        config.CPU_FEATURES = "" if config.CPU_NAME else get_host_cpu_features()
+        if platform.machine() in ("x86_64", "AMD64"):
+            # LLVM leaves half of each register of AVX-512 unused on Intel's processors, for the clock of old ones.
+            config.CPU_FEATURES += ("," if config.CPU_FEATURES else "") + "-prefer-256-bit"
     return config.CPU_NAME or binding.get_host_cpu_name(), config.CPU_FEATURES
 
 
@@ -238,7 +241,7 @@ class _Threads:
 
 @functools.cache
 def thread_limit() -> int:
-    """The most threads that Numba will start; readable without importing it."""
+    """The most threads that Numba will start, as it was at the first call; readable without importing it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     return int(asked) if asked.isdigit() and int(asked) > 0 else cores

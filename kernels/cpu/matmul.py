@@ -16,7 +16,7 @@ SMALL = 1 << 18  # multiplications up to which OpenBLAS stays on one thread
 
 def matmul(x, other):
     """x (..., n, k), other (..., k, m) or (k, m) -> (..., n, m); small, broadcast and other cases are declined."""
-    if x.ndim == 2 and x.size * other.shape[-1] <= SMALL:  # as most that are declined
+    if x.ndim == 2 and other.ndim and x.size * other.shape[-1] <= SMALL:  # as most that are declined
         return NotImplemented
     if x.ndim < 2 or other.ndim < 2 or x.dtype != other.dtype or x.dtype not in FLOATS:
         return NotImplemented

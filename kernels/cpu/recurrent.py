@@ -26,7 +26,7 @@ from .vmath import sigmoid, tanh
 
 TANH, RELU, GRU, LSTM = range(4)
 GATES = 1, 1, 3, 4
-TILES = 8  # as many as a cell uses at most
+TILES = 7  # as many as a cell uses at most
 SMALL = 1 << 20  # bytes of weights up to which the second-level cache of each core holds them all
 
 
@@ -332,7 +332,7 @@ def _lstm_back(tiles, n):
         i[k], f[k] = d * new * (in_ - in_ * in_), d * cell * (forget - forget * forget)
         g[k], o[k] = in_ * (d - d * new * new), dh[k] * t * (out - out * out)
         dc[k] = d * forget
-    dh[:n] = 0
+    dh[: max(n, 0)] = 0
 
 
 @jit(apart=True)

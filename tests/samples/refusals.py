@@ -111,6 +111,7 @@ REFUSES = {
     "unique": [((zeros(3),), {"dim": 2}, "unique: dim must lie in [-1, 0], got 2")],
     "matmul": [
         ((zeros(2, 3), zeros(2, 3)), {}, "matmul: the last size of x, 3, differs from the number of rows of other, 2"),
+        ((zeros(2, 3), zeros()), {}, "matmul: both tensors need at least one dimension, got shapes (2, 3) and ()"),
         (
             (zeros(2, 3), zeros(3, 2, dtype="float64")),
             {},

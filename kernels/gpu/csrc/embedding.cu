@@ -61,7 +61,8 @@ __device__ void combine_rows(const T* x, const T* start, const i64* starts, cons
   }
 }
 
-// y (A, V, B): y[:, v] = start[:, v] (0 without one) + sum of weights[e] * x[:, places[e] % m], e from starts[v] to starts[v + 1]; x (A, m, B)
+// y (A, V, B): y[:, v] = start[:, v] (0 without one) + sum of weights[e] * x[:, places[e] % m], e from starts[v] to
+// starts[v + 1]; x (A, m, B)
 template <typename T, typename A>
 __global__ void combine(const T* x, const T* start, const i64* starts, const i64* places, const T* weights, T* y, i64 m,
                         i64 V, i64 B, i64 n) {
