@@ -151,7 +151,7 @@ def _block(a, a_lines, b, b_lines, begin, steps, y, g, rows, columns, packed):
 
 @jit(apart=True)
 def _few_strips(a, a_lines, b, b_lines, begin, steps, y, g, rows, columns, packed):
-    """As `_block`; of so few strips packing the left operand would take a third of the time."""
+    """As `_block`; of so few strips packing the left operand took a quarter of the time."""
     (_, M, N), NR, (G, _, step) = y.shape, strip(y), a.shape
     K, start = a.shape[1 + a_lines], (g * a.shape[1] * step if G > 1 else 0)
     tile, chunks = np.empty(MR * NR, y.dtype), (K * y.itemsize + DEPTH - 1) // DEPTH

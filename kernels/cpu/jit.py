@@ -46,7 +46,7 @@ def jit(
         return functools.partial(jit, parallel=parallel, apart=apart, contract=contract, reorder=reorder)
     import numba
 
-    target()  # before Numba settles on one
+    target()  # before Numba settles on one, if nothing was compiled before
     _listen()
     folder = cache_folder()
     place = folder and os.path.join(folder, _sources_of(function.__module__))
