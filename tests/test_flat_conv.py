@@ -66,7 +66,7 @@ def test_nan_and_infinity_stay_where_they_belong(value, which, w):
 
 def test_declines_what_it_is_not_for():
     for w in (
-        window((4, 4), (1, 1)),  # too few pixels
+        window((3, 3), (1, 1)),  # too few pixels
         window((5, 5), (3, 3)),
         window((4, 4), (4, 4), padding=1),
         window((8, 12), (1, 1), groups=2),

@@ -19,7 +19,9 @@ from .jit import get_num_threads, jit
 from .microkernel import (
     LOW,
     MR,
+    NV,
     STRIP_BYTES,
+    VECTOR_BYTES,
     address,
     bounded_tile,
     copy_masked,
@@ -32,8 +34,9 @@ from .panels import heights, row_of, turn
 from .tiles import add_rows, columns_tile, put_rows, rows_tile
 from .tiles import columns as masks_of
 
-DEPTH = 2048  # bytes of the terms that are summed at a time, and
-ROWS = 19 * MR  # rows of the left operand, just over 256: the second-level cache holds them and a strip
+# Bytes of the terms that are summed at a time, and rows of the left operand, of which the second-level cache holds both
+# and a strip; without AVX-512 the first-level cache holds the strip.
+DEPTH, ROWS = (2048, 19 * MR) if VECTOR_BYTES == 64 else (1024, 38 * MR)
 FEW = 4  # strips that are computed from a left operand which stays where it stands, if it is given by its rows
 ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
 
@@ -180,10 +183,13 @@ def _pack(x, g, lines, first, many, k, depth, out, to, width):
     if lines:
         turn(x.reshape(-1), start + first * step + k, step, depth, many, out, to, width)
         return
-    for j in range(depth):
-        for l in range(0, many, VL):
-            source = start + (k + j) * step + first + l
-            copy_masked(address(out, to + j * width + l), address(x, source), (1 << min(VL, many - l)) - 1)
+    for l in range(0, many, NV * VL):
+        masks = masks_of(x, many - l)  # for all terms: made for each, they would take most of the time
+        for j in range(depth):
+            source, at = start + (k + j) * step + first + l, to + j * width + l
+            copy_masked(address(out, at), address(x, source), masks[0])
+            if masks[1]:
+                copy_masked(address(out, at + VL), address(x, source + VL), masks[1])
 
 
 def pack(x, width, turned, parts=1):

@@ -120,13 +120,20 @@ def address(typingctx, array, offset):
 
 def _masked(builder, v, name, pointer, mask, value):
     """llvm.masked.load or .store at `pointer`; `value` is what to store, or what masked lanes load."""
-    flags = builder.trunc(mask, ir.IntType(v.lanes))
-    flags = builder.bitcast(flags, ir.VectorType(ir.IntType(1), v.lanes))
+    bits = builder.trunc(mask, ir.IntType(v.lanes))
+    flags = builder.bitcast(bits, ir.VectorType(ir.IntType(1), v.lanes))
     align = ir.Constant(_LANE, v.bytes)
     start = v.at(pointer, _n(0))
     if name == "load":
         return v.call(f"llvm.masked.load.{v.name}.p0", v.type, start, align, flags, value)
-    return v.call(f"llvm.masked.store.{v.name}.p0", ir.VoidType(), value, start, align, flags)
+    if VECTOR_BYTES == 64:
+        return v.call(f"llvm.masked.store.{v.name}.p0", ir.VoidType(), value, start, align, flags)
+    # without AVX-512 a masked store takes as long as a dozen others, and most masks are full
+    with builder.if_else(builder.icmp_unsigned("==", bits, ir.Constant(bits.type, -1))) as (full, partial):
+        with full:
+            v.store(value, pointer, _n(0))
+        with partial:
+            v.call(f"llvm.masked.store.{v.name}.p0", ir.VoidType(), value, start, align, flags)
 
 
 @intrinsic
