@@ -40,7 +40,10 @@ def guarded_allocations(at_end: bool):
     """NumPy's makers of arrays, as kernels call them from Python, make guarded ones."""
 
     def maker(byte):
-        return lambda shape, dtype=float: guarded((shape,) if np.isscalar(shape) else shape, dtype, at_end, byte)
+        def make(shape, dtype=float, order="C"):  # np.pad says the order
+            return guarded((shape,) if np.isscalar(shape) else shape, dtype, at_end, byte)
+
+        return make
 
     def contiguous(a, dtype=None):
         copy = guarded(a.shape, dtype or a.dtype, at_end)

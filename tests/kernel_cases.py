@@ -32,6 +32,8 @@ ODD_CONVS = [
     (window((31, 29), (2, 2), stride=2), 1, 3, 15),
     (window((3, 4, 5), (2, 1, 3), padding=1), 2, 2, 3),
     (window((2, 37), (1, 5), padding=2), 1, 1, 17),
+    (window((11, 10), (5, 3), stride=2, padding=2), 61, 3, 7),
+    (window((7, 9), (3, 2)), 64, 5, 17),
 ]
 
 

@@ -15,8 +15,8 @@ from tinydl.kernels.cpu import jit
 
 HERE = Path(__file__).parent
 FILES = (
-    "attention", "copies", "direct_conv", "fused", "kernels_cpu", "norm_kernels", "optim_kernels", "pointwise_kernels",
-    "products", "sequence_kernels", "winograd",
+    "attention", "batch_conv", "copies", "direct_conv", "fused", "kernels_cpu", "norm_kernels", "optim_kernels",
+    "pointwise_kernels", "products", "sequence_kernels", "winograd",
 )  # fmt: skip
 # what starts processes or asks for one thread or two itself
 ELSEWHERE = "not (threads or thread or cache or forked or imports_no_numba)"

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 from numba import get_thread_id, prange
 
-from . import direct, flat, volumes, winograd
+from . import batch, direct, flat, volumes, winograd
 from .arrays import FLOATS, empty, plain
 from .jit import jit, thread_limit
 from .microkernel import LOW, MR, STRIP_BYTES, address, low_panel_tile, panel_tile, strip
@@ -44,7 +44,7 @@ def _after(*special):
     return wrap
 
 
-@_after(flat, winograd, volumes, direct)
+@_after(flat, batch, winograd, volumes, direct)
 def conv(x, w, b, window):
     """x (N, C, *image), w (O, C / groups, *size), b (O,) or None -> (N, O, *out), float32 or 64."""
     if not _served(x, w, *[b] * (b is not None)):
@@ -60,7 +60,7 @@ def conv(x, w, b, window):
     return y.reshape(*y.shape[:2], *window.out)
 
 
-@_after(flat, winograd, volumes, direct)
+@_after(flat, batch, winograd, volumes, direct)
 def conv_transpose(u, w, b, window):
     """u (N, O, *out), w (O, C / groups, *size), b (C,) or None -> (N, C, *image): adjoint in x.
 
@@ -87,7 +87,7 @@ def conv_transpose(u, w, b, window):
     return ungroup(x, window).reshape(*x.shape[:2], *window.image)
 
 
-@_after(flat, winograd, volumes, direct)
+@_after(flat, batch, winograd, volumes, direct)
 def conv_weight(x, u, window):
     """x (N, C, *image), u (N, O, *out) -> (O, C / groups, *size): the adjoint of conv in w."""
     if not _served(x, u):

@@ -167,10 +167,11 @@ put_masked = intrinsic(_masked_move(add=False))
 add_masked = intrinsic(_masked_move(add=True))
 
 
-def _outer(context, builder, pointer, K, A, step_a, right, C, start=None, put=None, rows=MR):
-    """c[MR, NR] = start + a[K, MR]^T b[K, NR]; `right(v, k)` loads the NV vectors of row k of b.
+def _outer(context, builder, pointer, A, each, C, start=None, put=None, rows=MR):
+    """c[rows, NR] = start + the sum over the terms of the outer product of a column of a and a row of b.
 
-    start(v, i, j): what vector j of row i begins with, if not zero; put(v, value, i, j): where it goes, if not to c.
+    each(v, term): code that calls term(at, vectors) for all terms: where the column begins in A, the NV vectors of b
+    start(v, i, j): what vector j of row i begins with, if not zero; put(v, value, i, j): where it goes, if not to c
     """
     v = _Vectors(context, builder, pointer)
     tile = v.accumulators(rows, NV)
@@ -178,15 +179,27 @@ def _outer(context, builder, pointer, K, A, step_a, right, C, start=None, put=No
     if start:
         for i, slot in slots:
             builder.store(start(v, *divmod(i, NV)), slot)
-    with cgutils.for_range(builder, K) as loop:
-        at_a, vectors = builder.mul(loop.index, _n(step_a)), right(v, loop.index)
+
+    def term(at, vectors):
         # one broadcast value at a time: all MR at once would spill the registers
         for i, row in enumerate(tile):
-            v.accumulate([row], [v.broadcast(A, builder.add(at_a, _n(i)))], vectors)
+            v.accumulate([row], [v.broadcast(A, builder.add(at, _n(i)))], vectors)
+
+    each(v, term)
     put = put or (lambda v, value, i, j: v.store(value, C, _n((i * NV + j) * v.lanes)))
     for i, slot in reversed(slots):
         put(v, builder.load(slot), *divmod(i, NV))
     return context.get_dummy_value()
+
+
+def _terms(builder, K, step, right):
+    """K columns of a, `step` apart; right(v, k) loads the NV vectors of row k of b."""
+
+    def each(v, term):
+        with cgutils.for_range(builder, K) as loop:
+            term(builder.mul(loop.index, step), right(v, loop.index))
+
+    return each
 
 
 def _rows_of_strip(builder, B):
@@ -199,13 +212,18 @@ def _rows_of_strip(builder, B):
     return right
 
 
+def _width(context, pointer):
+    """`panel_width` of the numbers that a pointer points to."""
+    return _n(panel_width(context.get_abi_sizeof(context.get_value_type(pointer.dtype))))
+
+
 @intrinsic
 def outer_tile(typingctx, K, a, b, c):
     """c[MR, NR] = a[K, MR]^T b[K, NR]."""
 
     def codegen(context, builder, sig, args):
         K, A, B, C = args
-        return _outer(context, builder, sig.args[1], K, A, MR, _rows_of_strip(builder, B), C)
+        return _outer(context, builder, sig.args[1], A, _terms(builder, K, _n(MR), _rows_of_strip(builder, B)), C)
 
     return types.void(types.intp, a, b, c), codegen
 
@@ -213,9 +231,8 @@ def outer_tile(typingctx, K, a, b, c):
 def _panel_tile(height):
     def codegen(context, builder, sig, args):
         K, A, B, bias, C = args
-        step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
-        right, start = _rows_of_strip(builder, B), lambda v, i, j: v.broadcast(bias, _n(i))
-        return _outer(context, builder, sig.args[1], K, A, step, right, C, start, rows=height)
+        each = _terms(builder, K, _width(context, sig.args[1]), _rows_of_strip(builder, B))
+        return _outer(context, builder, sig.args[1], A, each, C, lambda v, i, j: v.broadcast(bias, _n(i)), rows=height)
 
     return intrinsic(lambda typingctx, K, a, b, bias, c: (types.void(types.intp, a, b, bias, c), codegen))
 
@@ -224,10 +241,35 @@ def _panel_tile(height):
 panel_tile, low_panel_tile = _panel_tile(MR), _panel_tile(LOW)
 
 
+def _runs_tile(height):
+    def codegen(context, builder, sig, args):
+        n, runs, length, A, B, bias, C = args
+        width = _width(context, sig.args[3])
+
+        def each(v, term):
+            with cgutils.for_range(builder, n) as loop:
+                at = [builder.add(builder.mul(loop.index, _n(3)), _n(i)) for i in range(3)]
+                first, row, many = (builder.mul(builder.load(builder.gep(runs, [i])), length) for i in at)
+                start, strip = builder.mul(first, width), builder.gep(B, [builder.mul(row, _n(NV * v.lanes))])
+                within = _terms(builder, many, width, _rows_of_strip(builder, strip))
+                within(v, lambda at, vectors: term(builder.add(start, at), vectors))
+
+        return _outer(context, builder, sig.args[3], A, each, C, lambda v, i, j: v.broadcast(bias, _n(i)), rows=height)
+
+    def typed(typingctx, n, runs, length, a, b, bias, c):
+        return types.void(types.intp, runs, types.intp, a, b, bias, c), codegen
+
+    return intrinsic(typed)
+
+
+# c[MR or LOW, NR] = bias[MR] + the sum over n runs of a[first:, :MR]^T b[row:, NR], `many` terms of each: runs are rows
+# (first, row, many) of whole numbers, to be multiplied by `length`
+runs_tile, low_runs_tile = _runs_tile(MR), _runs_tile(LOW)
+
+
 def _bounded_tile(height):
     def codegen(context, builder, sig, args):
         K, A, B, S, step_s, C, step_c, rows, mask = args
-        step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
         last = builder.sub(rows, _n(1))
 
         def at(v, base, step, i, j):
@@ -241,8 +283,8 @@ def _bounded_tile(height):
         def put(v, value, i, j):  # rows come from the last to the first: what those past `rows` put is put over
             _masked(builder, v, "store", *at(v, C, step_c, i, j), value)
 
-        right = _rows_of_strip(builder, B)
-        return _outer(context, builder, sig.args[1], K, A, step, right, C, before, put, height)
+        each = _terms(builder, K, _width(context, sig.args[1]), _rows_of_strip(builder, B))
+        return _outer(context, builder, sig.args[1], A, each, C, before, put, height)
 
     def typed(typingctx, K, a, b, start, step_start, c, step_c, rows, mask):
         return types.void(types.intp, a, b, start, types.intp, c, types.intp, types.intp, types.int64), codegen
@@ -258,7 +300,6 @@ bounded_tile, low_tile = _bounded_tile(MR), _bounded_tile(LOW)
 def _gather_tile(height):
     def codegen(context, builder, sig, args):
         K, A, B, rows_b, D, rows_d, C = args
-        step = panel_width(context.get_abi_sizeof(context.get_value_type(sig.args[1].dtype)))
 
         def right(v, k):
             at = [builder.sext(builder.load(builder.gep(rows, [k])), _INDEX) for rows in (rows_b, rows_d)]
@@ -267,7 +308,8 @@ def _gather_tile(height):
         def before(v, i, j):
             return v.load(C, _n((i * NV + j) * v.lanes))
 
-        return _outer(context, builder, sig.args[1], K, A, step, right, C, before, rows=height)
+        each = _terms(builder, K, _width(context, sig.args[1]), right)
+        return _outer(context, builder, sig.args[1], A, each, C, before, rows=height)
 
     def typed(typingctx, K, a, b, rows_b, d, rows_d, c):
         return types.void(types.intp, a, b, rows_b, d, rows_d, c), codegen
@@ -310,26 +352,41 @@ def transpose(typingctx, a, step, rows, out, width):
     return types.void(a, types.intp, types.intp, out, types.intp), codegen
 
 
-@intrinsic
-def dot_tile(typingctx, strips, a, step_a, b, step_b, c):
-    """c[DOT, DOT] = dot products of DOT rows of a with DOT rows of b, over all strips.
-
-    A row is one strip; the next strip of the same row lies `step_a` (`step_b`) further on.
-    """
-
+def _dot_tile(listed):
     def codegen(context, builder, sig, args):
-        strips, A, step_a, B, step_b, C = args
+        strips, A, step_a, B, step_b, *places, C = args
         v = _Vectors(context, builder, sig.args[1])
         tile = v.accumulators(DOT, DOT)
+        slots = list(enumerate(sum(tile, [])))
+        if listed:
+            for i, slot in slots:
+                builder.store(v.load(C, _n(i * v.lanes)), slot)
         with cgutils.for_range(builder, strips) as loop:
-            from_a, from_b = builder.mul(loop.index, step_a), builder.mul(loop.index, step_b)
+            place = builder.load(builder.gep(places[0], [loop.index])) if listed else loop.index
+            from_a, from_b = builder.mul(loop.index, step_a), builder.mul(place, step_b)
             for j in range(NV):
                 at = [_n((i * NV + j) * v.lanes) for i in range(DOT)]
                 left = [v.load(A, builder.add(from_a, k)) for k in at]
                 right = [v.load(B, builder.add(from_b, k)) for k in at]
                 v.accumulate(tile, left, right)
-        for i, slot in enumerate(sum(tile, [])):
-            builder.store(v.total(builder.load(slot)), builder.gep(C, [_n(i)]))
+        for i, slot in slots:
+            if listed:
+                v.store(builder.load(slot), C, _n(i * v.lanes))
+            else:
+                builder.store(v.total(builder.load(slot)), builder.gep(C, [_n(i)]))
         return context.get_dummy_value()
 
-    return types.void(types.intp, a, types.intp, b, types.intp, c), codegen
+    def typed(typingctx, strips, a, step_a, b, step_b, c):
+        return types.void(types.intp, a, types.intp, b, types.intp, c), codegen
+
+    def typed_list(typingctx, strips, a, step_a, b, step_b, places, c):
+        return types.void(types.intp, a, types.intp, b, types.intp, places, c), codegen
+
+    return intrinsic(typed_list if listed else typed)
+
+
+# c[DOT, DOT] = dot products of DOT rows of a with DOT rows of b, over all strips. A row is one strip; the next strip of
+# the same row lies step_a (step_b) further on
+dot_tile = _dot_tile(listed=False)
+# c[DOT, DOT, VL] += the same, lane by lane; strip k of the rows of b begins places[k] times step_b from the first
+listed_dot_tile = _dot_tile(listed=True)

@@ -20,7 +20,7 @@ from .microkernel import address
 
 def conv(x, w, b, window):
     """As conv.conv, for such volumes; declines the rest."""
-    if not _served(window, x, w):
+    if not served(window, x, w):
         return NotImplemented
     y = winograd.conv(_joined(x, *_depths(window)), _taps(w), b, _slice(window))
     return y if y is NotImplemented else _volumes(y, len(x))
@@ -28,7 +28,7 @@ def conv(x, w, b, window):
 
 def conv_transpose(u, w, b, window):
     """As conv.conv_transpose, likewise: slices of u meet the taps in reverse."""
-    if not _served(window, u, w):
+    if not served(window, u, w):
         return NotImplemented
     K, _, dilation, padding = _depths(window)
     back = K, window.image[0], dilation, dilation * (K - 1) - padding
@@ -39,14 +39,14 @@ def conv_transpose(u, w, b, window):
 
 def conv_weight(x, u, window):
     """As conv.conv_weight, likewise."""
-    if not _served(window, x, u):
+    if not served(window, x, u):
         return NotImplemented
     K, O, C = window.size[0], u.shape[1], x.shape[1]
     w = winograd.conv_weight(_joined(x, *_depths(window)), _joined(u, 1, u.shape[2], 1, 0), _slice(window))
     return w if w is NotImplemented else np.ascontiguousarray(w.reshape(O, K, C, *window.size[1:]).swapaxes(1, 2))
 
 
-def _served(window, *arrays):
+def served(window, *arrays):
     """Whether this is a volume of which Winograd's algorithm may serve the slices."""
     return len(window.size) == 3 and window.stride[0] == 1 and winograd.served(_slice(window), *arrays)
 
