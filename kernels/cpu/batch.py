@@ -105,7 +105,7 @@ def _runs(window, adjoint):
     """The runs of each output; of the adjoint, of each pixel of the image, by descending taps."""
     pixels, (T, P), I = taps(window), taps(window).shape, prod(window.image)
     if adjoint:
-        reader = np.full((T, I + 1), -1)
+        reader = np.full((T, I + 1), -1, np.int64)
         np.put_along_axis(reader, np.where(pixels < 0, I, pixels), np.arange(P)[None], 1)
         pixels = reader[::-1, :-1]
     here = np.pad(pixels, ((1, 1), (0, 0)), constant_values=-1)
