@@ -25,10 +25,10 @@ def take_at(x, indices, dims):
         return NotImplemented
     (index,), (dim,) = indices, dims
     A, V, B = _three(x.shape, dim)
-    if A * index.size * B < SMALLEST or index.min() < -V or index.max() >= V:  # NumPy tells what is wrong
+    if A * index.size * B < SMALLEST or not _inside(places := _flat(index), V):  # NumPy tells what is wrong
         return NotImplemented
     y = empty((*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]), x.dtype)
-    _take(x.reshape(A, V, B), _flat(index), y.reshape(A, index.size, B), _rows_in_job(B))
+    _take(x.reshape(A, V, B), places, y.reshape(A, index.size, B), _rows_in_job(B))
     return y
 
 
@@ -41,10 +41,11 @@ def add_at(x, start, indices, shape, dims):
     picked = (*shape[:dim], *index.shape, *shape[dim + 1 :])
     if x.shape != picked or x.size < SMALLEST or not x.flags.c_contiguous:
         return NotImplemented
-    if index.min() < -V or index.max() >= V:  # overwritten since it was checked, perhaps: it would lead out of the sums
+    index = _flat(index)
+    if not _inside(index, V):  # overwritten since it was checked, perhaps: it would lead out of the sums
         return NotImplemented
     y = empty(shape, x.dtype)
-    rows, index, sums = plain(x).reshape(A, index.size, B), _flat(index), y.reshape(A, V, B)
+    rows, sums = plain(x).reshape(A, index.size, B), y.reshape(A, V, B)
     begun = sums[:0] if start is None else plain(start).reshape(A, V, B)
     if index.size * FEW <= V and x.size <= ALONE:
         _add_few(rows, begun, index, sums)
@@ -63,6 +64,15 @@ def _flat(index):
 
 def _rows_in_job(B):
     return max(1, JOB // max(B, 1))
+
+
+@jit
+def _inside(index, V):
+    """Whether all are places among V, counted from either end."""
+    outside = 0
+    for i in index:
+        outside |= (i < -V) | (i >= V)
+    return not outside
 
 
 @jit
@@ -114,8 +124,11 @@ def _add_few(x, start, index, y):
     """As `_add`, without sorting: the start by all threads, then the rows by one, in the index's order."""
     flat, begun = y.reshape(-1), start.reshape(-1)
     for job in prange((len(flat) + JOB - 1) // JOB):
-        for i in range(job * JOB, min((job + 1) * JOB, len(flat))):
-            flat[i] = begun[i] if len(begun) else 0
+        begin, end = job * JOB, min((job + 1) * JOB, len(flat))
+        if len(begun):
+            flat[begin:end] = begun[begin:end]
+        else:
+            flat[begin:end] = 0
     for a in range(len(x)):
         for k in range(len(index)):
             row, source = y[a, index[k] % y.shape[1]], x[a, k]

@@ -33,6 +33,7 @@ SAMPLES |= {
         Sample(normal(5, 2), None, None, 0.1),
         Sample(normal(2, 4, 2, 2), W, None, 1e-3),
     ],
+    "moving_average": [Sample(normal(3), normal(3), 0.1, 1.5), Sample(normal(0), normal(0), 1.0, 1.0)],
     "layer_norm": [
         Sample(X, normal(4, 2), normal(4, 2), 2, 1e-5, kernel=True),
         Sample(normal(3, 4), None, None, 1, 1e-5),
@@ -359,6 +360,7 @@ ORACLES = {
         np.einsum("abc->b", u)[:, None],
     ),
     "batch_norm": by_torch(batch_norm),
+    "moving_average": by_torch(lambda torch, running, value, momentum, factor: running.lerp(factor * value, momentum)),
     "layer_norm": by_torch(layer_norm),
     "group_norm": by_torch(lambda torch, x, w, b, n, eps: torch.nn.functional.group_norm(x, n, w, b, eps)),
     "rms_norm": by_torch(lambda torch, x, w, n, eps: torch.nn.functional.rms_norm(x, x.shape[-n:], w, eps)),

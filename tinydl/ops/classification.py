@@ -29,12 +29,13 @@ def _check_batch(name, input, target):
 
 def _check_classes(name, target, C, ignore_index=None):
     """IndexError for a class that is none of the C; a GPU is not waited for to look."""
-    if target.dtype.name not in ("int64", "uint8"):
+    classes = target.array
+    if classes.dtype.char not in "lqB":
         raise RuntimeError(f"{name}: expected int64 classes, got {target.dtype}; convert with .long()")
-    if target.device.type != "cpu" or not target.numel():
+    if target.device.type != "cpu" or not classes.size:
         return
-    classes = target.array  # the usual case costs two passes, and no operations
-    if classes.min() >= 0 and classes.max() < C:
+    # the usual case costs one pass, and no operations: without a sign, what is negative is larger than any class
+    if classes.view(f"u{classes.itemsize}").max() < C:
         return
     outside = (target < 0) | (target >= C)
     if ignore_index is not None:

@@ -14,6 +14,7 @@ from ..autograd.engine import Array, by_category, op
 from ..autograd.fused import fused
 from ..autograd.mode import no_grad
 from ..autograd.narrow import rounded_once
+from ..autograd.views import write
 from ..dtype import finfo, float32, is_narrow
 from ..tensor import Tensor
 from .elementwise import rsqrt
@@ -94,6 +95,18 @@ def rms_norm_(x: Array, weight: Array | None, count, eps):
     return _affine(x * rsqrt(power + eps), weight, None, tuple(x.shape[-count:]))
 
 
+@op
+def moving_average(xp, running: Array, value: Array, momentum, factor):
+    """running, moved by `momentum` towards `factor` times value, of its shape."""
+    return running * (1 - momentum) + value * (momentum * factor)
+
+
+moving_average.grads(
+    lambda g, momentum: g * (1 - momentum),
+    lambda g, momentum, factor: g * (momentum * factor),
+)
+
+
 # ---------------------------------------------------------------- checks
 def _check_channels(name, x, **vectors):
     shape = x.array.shape
@@ -132,7 +145,7 @@ def _follow(running, value, momentum, factor=1.0):
     """Move a running statistic towards `factor` times value."""
     if running is not None:
         with no_grad():
-            running.mul_(1 - momentum).add_(value, alpha=momentum * factor)
+            write(running, "batch_norm", lambda now: moving_average(now, value, momentum, factor))
 
 
 def _through_float32(normalise):
