@@ -167,7 +167,7 @@ def test_weights_that_are_not_finite_meet_no_zeros_outside_of_the_image(value):
     declined = []
     for stride, channels in ((1, 3), (2, 3), (2, 80), (3, 80)):
         window = Window((3, 3), (stride, stride), (1, 1), (1, 1), 1, (4 * stride + 1, 4 * stride + 1))
-        u, w = np.ones((8, 2, *window.out)), np.ones((2, channels, 3, 3))
+        u, w = np.ones((9, 2, *window.out)), np.ones((2, channels, 3, 3))
         w[1, -1, 0, 0] = value
         x = cpu.load("conv_transpose")(u, w, None, window)
         declined.append(x is NotImplemented)
@@ -403,13 +403,13 @@ def test_forked_child_gets_a_clear_error():
         from tinydl.kernels import cpu
         draw = cpu.load("philox_bits")
         if os.fork() == 0:  # no threads yet: the child may start its own
-            draw(np.empty(4), 0, 0)
+            draw(np.empty(10**5), 0, 0)
             os._exit(0)
         assert os.wait()[1] == 0
-        draw(np.empty(4), 0, 0)
+        draw(np.empty(10**5), 0, 0)
         if os.fork() == 0:
             try:
-                draw(np.empty(4), 0, 0)
+                draw(np.empty(10**5), 0, 0)
             except RuntimeError as e:
                 os._exit(7 if "spawn" in str(e) else 8)
             os._exit(9)
@@ -431,7 +431,7 @@ def test_cache_folder_message_and_hooks(tmp_path):
     folder = tmp_path / "cache"
     first = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
     assert first.stderr.count("tinydl: compiling CPU kernels (first use, half a minute; kept in ") == 1
-    assert first.stdout.strip() == "[('random', True), ('random', False)]"
+    assert first.stdout.strip() == "[('random', True), ('random', False), ('jobs', True), ('jobs', False)]"
     assert list(folder.glob("numba-*/*/*/*.nbc"))
     second = python(code, TINYDL_CACHE=str(folder), TINYDL_QUIET="0")
     assert (second.stdout.strip(), second.stderr) == ("[]", "")

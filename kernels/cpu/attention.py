@@ -6,10 +6,10 @@ rounded where scores are large, and the gradient with it.)
 """
 
 import numpy as np
-from numba import prange
 
 from .arrays import FLOATS, empty, plain
 from .jit import jit
+from .jobs import jobs
 from .microkernel import MR, address, strip
 from .panels import turn
 from .tiles import add_rows, columns, columns_tile, line_dot, line_most, line_total, put_rows, put_scaled, rows_tile
@@ -34,7 +34,8 @@ def attention(query, key, value, mask, causal, scale):
     q, k, v = map(_heads, (query, key, value))
     y, norms = empty((len(q), L, D), q.dtype), empty((len(q), L, 2), q.dtype)
     masks, which = _masks(mask, batch, L, k.shape[1], q.dtype)
-    _forward(q, k, v, masks, which, causal, q.dtype.type(scale), min(-(-JOBS // len(q)), -(-L // MR)), y, norms)
+    parts = min(-(-JOBS // len(q)), -(-L // MR))
+    _forward(len(q) * parts, q, k, v, masks, which, causal, float(scale), parts, y, norms)
     return y.reshape(*batch, L, D), norms
 
 
@@ -45,7 +46,7 @@ def attention_grad(g, query, key, value, mask, causal, scale, norms, needed):
     batch, (q, k, v, g) = query.shape[:-2], map(_heads, (query, key, value, g))
     dq, dk, dv = (empty(t.shape, t.dtype) for t in (q, k, v))
     masks, which = _masks(mask, batch, q.shape[1], k.shape[1], q.dtype)
-    _backward(q, k, v, masks, which, causal, q.dtype.type(scale), norms, g, dq, dk, dv)
+    _backward(len(q), q, k, v, masks, which, causal, float(scale), norms, g, dq, dk, dv)
     return dq.reshape(query.shape), dk.reshape(key.shape), dv.reshape(value.shape), None
 
 
@@ -70,15 +71,13 @@ def _masks(mask, batch, L, S, dtype):
     return masks, np.broadcast_to(which, batch).reshape(heads).copy()
 
 
-@jit(parallel=True)
-def _forward(q, k, v, masks, which, causal, scale, parts, y, norms):
-    L = q.shape[1]
+@jobs
+def _forward(job, q, k, v, masks, which, causal, scale, parts, y, norms):
+    h, part, L = job // parts, job % parts, q.shape[1]
     tiles = (L + MR - 1) // MR
-    for job in prange(len(q) * parts):
-        h, part = job // parts, job % parts
-        m = masks[which[h]] if len(masks) else np.zeros((0, 0), q.dtype)
-        low, high = tiles * part // parts * MR, min(L, tiles * (part + 1) // parts * MR)
-        _attend(q[h], k[h], v[h], m, causal, scale, low, high, y[h], norms[h])
+    m = masks[which[h]] if len(masks) else np.zeros((0, 0), q.dtype)
+    low, high = tiles * part // parts * MR, min(L, tiles * (part + 1) // parts * MR)
+    _attend(q[h], k[h], v[h], m, causal, q.dtype.type(scale), low, high, y[h], norms[h])
 
 
 @jit(apart=True)
@@ -109,11 +108,10 @@ def _attend(q, k, v, mask, causal, scale, low, high, y, norms):
             put_rows(y, row * D + d, D, tile, 0, NR, n, columns(y, min(NR, D - d)))
 
 
-@jit(parallel=True)
-def _backward(q, k, v, masks, which, causal, scale, norms, g, dq, dk, dv):
-    for h in prange(len(q)):
-        m = masks[which[h]] if len(masks) else np.zeros((0, 0), q.dtype)
-        _head_back(q[h], k[h], v[h], m, causal, scale, norms[h], g[h], dq[h], dk[h], dv[h])
+@jobs
+def _backward(h, q, k, v, masks, which, causal, scale, norms, g, dq, dk, dv):
+    m = masks[which[h]] if len(masks) else np.zeros((0, 0), q.dtype)
+    _head_back(q[h], k[h], v[h], m, causal, q.dtype.type(scale), norms[h], g[h], dq[h], dk[h], dv[h])
 
 
 @jit(apart=True)

@@ -141,6 +141,7 @@ def _turned(x, rows):
     return out
 
 
+@jobs
 def _turn(job, x, out):
     """One channel of one strip."""
     (N, C, _), (_, blocks, I, rows, NR), VL = x.shape, out.shape, lanes(x)
@@ -152,9 +153,6 @@ def _turn(job, x, out):
             turn(x.reshape(-1), ((s * NR + n) * C + c) * I, C * I, I, images, out.reshape(-1), to + n, rows * NR)
         if images < VL:
             out[s, c // rows, :, c % rows, n + max(0, images) : n + VL] = 0
-
-
-_turn = jobs(_turn)
 
 
 # --- conv and conv_transpose
@@ -173,6 +171,7 @@ def _product(x, operand, b, runs):
     return y
 
 
+@jobs
 def _multiply(job, x, panels, rows, bias, runs, begins, y, shares):
     """One share of the results' pixels, for one strip of images."""
     (_, _, I, C, NR), (blocks, K, width), (_, R, P) = x.shape, panels.shape, y.shape
@@ -189,9 +188,6 @@ def _multiply(job, x, panels, rows, bias, runs, begins, y, shares):
             else:
                 low_runs_tile(n, listed, C, a, images, address(bias, r), to)
     _put(tile, s * NR, low, high, y)
-
-
-_multiply = jobs(_multiply)
 
 
 @jit(apart=True)
@@ -215,6 +211,7 @@ def _put(tile, first, low, high, y):
 # --- conv_weight
 
 
+@jobs
 def _dots(job, x, u, places, begins, sums):
     """DOT outputs, for one strip of images: sums (strips, blocks of outputs, tiles of rows, DOT, DOT, VL)."""
     (_, _, I, C, NR), (S, blocks, P, _, _), VL = x.shape, u.shape, lanes(x)
@@ -229,6 +226,3 @@ def _dots(job, x, u, places, begins, sums):
                 b, tile = address(x, (s * I * C + k) * NR), address(tiles, t * DOT * DOT * VL)
                 listed_dot_tile(many, a, DOT * NR, b, C * NR, listed, tile)
                 t += 1
-
-
-_dots = jobs(_dots)

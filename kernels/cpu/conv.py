@@ -12,11 +12,12 @@ import functools
 from math import prod
 
 import numpy as np
-from numba import get_thread_id, prange
+from numba import get_thread_id
 
 from . import batch, direct, flat, volumes, winograd
 from .arrays import FLOATS, empty, plain
-from .jit import jit, thread_limit
+from .jit import thread_limit
+from .jobs import jobs
 from .microkernel import LOW, MR, STRIP_BYTES, address, low_panel_tile, panel_tile, strip
 from .panels import columns, panels, starts
 from .strips import LANES, NV, Plane, columns_of, locate, pack, phases, regroup, tables, ungroup, unpack
@@ -134,30 +135,21 @@ def multiply(x, operand, outputs, b, into, own, y, meet=False):
         bias[:groups, :rows] = np.tile(b.reshape(groups, -1), len(own[0]))
     packed = empty((thread_limit(), (most * chunk * T + MR) * VL * NV), x.dtype)
     plans = empty((thread_limit(), most * (T + len(own[0])) * NV, LANES + VL), np.int64)
-    _multiply(x, operand, starts(rows), bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
+    many = groups * -(-len(x) * pixels // span) * shares
+    _multiply(many, x, operand, starts(rows), bias, *into, *own, y, span, most, chunk, shares, meet, packed, plans)
 
 
-@jit(parallel=True)
+@jobs
 def _multiply(
-    x, panels, begins, bias, taps, runs, own_taps, own_runs, y, span, strips, chunk, shares, meet, packed, plans
+    job, x, panels, begins, bias, taps, runs, own_taps, own_runs, y, span, strips, chunk, shares, meet, packed, plans
 ):
-    groups, blocks = panels.shape[:2]
-    total = x.shape[0] * taps.shape[1]
-    jobs = (total + span - 1) // span
-    for job in prange(groups * jobs * shares):
-        g, begin, share = job // shares // jobs, job // shares % jobs * span, job % shares
-        low, high = blocks * share // shares, blocks * (share + 1) // shares
-        where = g, low, high, begin, min(begin + span, total), strips, chunk, meet
-        mine, plan = packed[get_thread_id()], plans[get_thread_id()]
-        _job(x, panels, begins, bias, taps, runs, own_taps, own_runs, y, where, mine, plan)
-
-
-@jit(apart=True)
-def _job(x, panels, begins, bias, taps, runs, own_taps, own_runs, y, where, packed, plan):
-    """Panels low..high of group g at the pixels begin..end, a few strips and `chunk` channels at a time."""
-    g, low, high, begin, end, strips, chunk, meet = where
-    (_, C, I), (T, _), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
+    """A share of the panels of a group at the pixels of one span, a few strips and `chunk` channels at a time."""
+    (N, C, I), (T, P), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
     groups, blocks, K, width = panels.shape
+    spans = (N * P + span - 1) // span
+    g, begin, share = job // shares // spans, job // shares % spans * span, job % shares
+    low, high, end = blocks * share // shares, blocks * (share + 1) // shares, min(begin + span, N * P)
+    packed, plan = packed[get_thread_id()], plans[get_thread_id()]
     Cg, O, plane = C // groups, y.shape[1], y.shape[2]
     into, own = plan[: strips * T * NV], plan[strips * T * NV :]
     tile, channels = len(packed) - MR * NR, begins[blocks] // To

@@ -12,10 +12,11 @@ Where there are few strips, only they are packed.  Which way is gone depends on 
 from functools import lru_cache
 
 import numpy as np
-from numba import get_thread_id, prange
+from numba import get_thread_id
 
 from .arrays import empty, plain, zeros
 from .jit import get_num_threads, jit
+from .jobs import jobs
 from .microkernel import (
     LOW,
     MR,
@@ -59,8 +60,9 @@ def products(a, b, bias=None):
     alone = G * M * K * N <= ALONE
     threads = 1 if alone else get_num_threads()
     cuts = (1, 1) if alone else _cuts(G, M, -(-N * a.itemsize // STRIP_BYTES), threads)
+    shares = 1 if alone else G * cuts[0] * cuts[1]
     packed = empty((threads, _room(M, K, a.itemsize)), a.dtype)
-    (_one_thread if alone else _threads)(a, not a_turned, b, b_turned, begin, steps, y, *cuts, packed)
+    _share(shares, shares, a, not a_turned, b, b_turned, begin, steps, y, *cuts, packed)
     return y
 
 
@@ -98,21 +100,17 @@ def _cuts(G, M, strips, threads):
     return rows, min(strips, threads // rows)
 
 
-@jit(parallel=True)
-def _threads(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
-    for job in prange(len(y) * row_cuts * column_cuts):
-        _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed[get_thread_id()], job)
-
-
-@jit
-def _one_thread(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
-    for job in range(len(y) * row_cuts * column_cuts):
-        _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed[0], job)
+@jobs
+def _share(job, shares, a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
+    mine = packed[get_thread_id()]
+    for part in range(job, len(y) * row_cuts * column_cuts, shares):
+        _part(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, mine, part)
 
 
 @jit(apart=True)
-def _job(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed, job):
-    g, m, n = job // (row_cuts * column_cuts), job // column_cuts % row_cuts, job % column_cuts
+def _part(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed, part):
+    """Some rows and strips of one product."""
+    g, m, n = part // (row_cuts * column_cuts), part // column_cuts % row_cuts, part % column_cuts
     (_, M, N), NR = y.shape, strip(y)
     strips = (N + NR - 1) // NR
     low, high = M * m // row_cuts, M * (m + 1) // row_cuts
@@ -197,13 +195,11 @@ def pack(x, width, turned, parts=1):
     K, n = x.shape[turned], x.shape[not turned] // parts
     out = zeros((parts, -(-n // width), K, width), x.dtype)
     for part, to in zip(np.split(x, parts, 0 if turned else 1), out):
-        _pack_all(plain(part)[None], turned, to)
+        _pack_piece(len(to), plain(part)[None], turned, to)
     return out
 
 
-@jit(parallel=True)
-def _pack_all(x, lines, out):
-    pieces, K, width = out.shape
-    n = x.shape[2 - lines]
-    for p in prange(pieces):
-        _pack(x, 0, lines, p * width, min(width, n - p * width), 0, K, out.reshape(-1), p * K * width, width)
+@jobs
+def _pack_piece(p, x, lines, out):
+    (_, K, width), n = out.shape, x.shape[2 - lines]
+    _pack(x, 0, lines, p * width, min(width, n - p * width), 0, K, out.reshape(-1), p * K * width, width)

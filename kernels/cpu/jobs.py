@@ -24,12 +24,14 @@ def {name}(j, table, floats):
 """
 
 
-def jobs(function: Callable) -> Callable:
+def jobs(function: Callable | None = None, *, contract: bool = True) -> Callable:
     """`function(j, *operands)` as a function of (n, *operands) that runs it for all j < n; a single job on no thread.
 
-    operands: arrays in C's order, whole numbers, floats, tuples of whole numbers.
+    operands: arrays in C's order, whole numbers, floats, tuples of whole numbers.  contract: as of `jit`.
     """
-    compiled, addresses = jit(function, apart=True), {}
+    if function is None:
+        return functools.partial(jobs, contract=contract)
+    compiled, addresses = jit(function, apart=True, contract=contract), {}
 
     @functools.wraps(function)
     def run(n, *operands):

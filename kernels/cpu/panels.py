@@ -7,11 +7,11 @@ is whole vectors; what lies beyond the rows is arbitrary and only reaches result
 from functools import lru_cache
 
 import numpy as np
-from numba import prange
 from numba.extending import register_jitable
 
 from .arrays import empty
 from .jit import jit
+from .jobs import jobs
 from .microkernel import LOW, MR, address, lanes, panel_width, transpose
 
 
@@ -48,7 +48,7 @@ def columns(x, groups, width=None):
     begins = np.array([*range(0, Cg, width), Cg]) if width else starts(Cg)
     out = empty((groups, len(begins) - 1, N * I + 1, width or panel_width(x.itemsize)), x.dtype)
     out[:, :, -1] = 0
-    _columns(x, begins, out)
+    _columns(groups * out.shape[1] * N, x, begins, out)
     return out
 
 
@@ -56,19 +56,8 @@ def panels(w, groups, rows, step, taps):
     """w (K, ...) -> (groups, blocks, K / groups * taps, width): row i, column (k, t): w[k].flat[i * step + taps[t]]."""
     K, begins = len(w) // groups, starts(rows)
     out = empty((groups, len(begins) - 1, K * len(taps), panel_width(w.itemsize)), w.dtype)
-    _panels(w.reshape(-1), w.size // max(1, len(w)), begins, step, np.array(taps, np.int64), out)
+    _panels(groups * out.shape[1], w.reshape(-1), w.size // max(1, len(w)), begins, step, np.array(taps, np.int64), out)
     return out
-
-
-@jit(parallel=True)
-def _columns(x, begins, out):
-    (N, C, I), (G, B, _, width) = x.shape, out.shape
-    Cg = C // G
-    for job in prange(G * B * N):
-        gb, n = job // N, job % N
-        c = begins[gb % B]
-        start, to = (n * C + gb // B * Cg + c) * I, (gb * (N * I + 1) + n * I) * width
-        turn(x.reshape(-1), start, I, I, begins[gb % B + 1] - c, out.reshape(-1), to, width)
 
 
 @jit(apart=True)
@@ -87,14 +76,23 @@ def turn(a, start, step, n, rows, out, to, width):
             transpose(address(a, start + i * step + k), step, rows - i, address(out, at), width)
 
 
-@jit(parallel=True)
-def _panels(w, length, begins, step, taps, out):
-    G, B, K, width = out.shape
-    T = len(taps)
-    for job in prange(G * B):
-        g, first = job // B, begins[job % B]
-        for k in range(K):
-            at = (g * (K // T) + k // T) * length + taps[k % T] + first * step
-            to = out[g, job % B, k]
-            for i in range(begins[job % B + 1] - first):
-                to[i] = w[at + i * step]
+@jobs
+def _columns(job, x, begins, out):
+    """One block of one image."""
+    (N, C, I), (G, B, _, width) = x.shape, out.shape
+    gb, n = job // N, job % N
+    c = begins[gb % B]
+    start, to = (n * C + gb // B * (C // G) + c) * I, (gb * (N * I + 1) + n * I) * width
+    turn(x.reshape(-1), start, I, I, begins[gb % B + 1] - c, out.reshape(-1), to, width)
+
+
+@jobs
+def _panels(job, w, length, begins, step, taps, out):
+    """One block of one group."""
+    (_, B, K, _), T = out.shape, len(taps)
+    g, first = job // B, begins[job % B]
+    for k in range(K):
+        at = (g * (K // T) + k // T) * length + taps[k % T] + first * step
+        to = out[g, job % B, k]
+        for i in range(begins[job % B + 1] - first):
+            to[i] = w[at + i * step]

@@ -8,15 +8,16 @@ Element i of a draw takes fixed words of the stream that starts at block `offset
 """
 
 import numpy as np
-from numba import prange, uint64
+from numba import uint64
 
 from .. import philox as formulas
 from .arrays import FLOATS, empty, plain
 from .jit import jit
+from .jobs import jobs
 
 LANES = 32  # blocks drawn at once, which become vector code
 GROUP, PAIRS = 4 * LANES, 2 * LANES  # their words, and pairs of these
-CHUNK = 32  # groups in a job
+JOB = 32 * GROUP  # words in a job
 
 exact = jit(contract=False)  # a * b + c in one rounding would be other bits
 bits53 = exact(formulas.bits53)
@@ -25,22 +26,22 @@ minus_log, cos_sin = exact(formulas.minus_log), exact(formulas.cos_sin)
 
 def philox_bits(x, seed, offset):
     """Raw words, 0 to 2**32 - 1, as int64, of x's shape."""
-    return _filled(_bits, empty(x.shape, np.int64), seed, offset)
+    return _filled(_bits, JOB, empty(x.shape, np.int64), seed, offset)
 
 
 def philox_uniform(x, seed, offset):
     """Uniform in [0, 1), of x's shape and type: multiples of 2**-24 (float32) or 2**-53 (float64)."""
     if x.dtype not in FLOATS:
         return NotImplemented
-    fill = _uniform if x.itemsize == 4 else _uniform_double
-    return _filled(fill, empty(x.shape, x.dtype), seed, offset)
+    fill, many = (_uniform, JOB) if x.itemsize == 4 else (_uniform_double, JOB // 2)
+    return _filled(fill, many, empty(x.shape, x.dtype), seed, offset)
 
 
 def philox_normal(x, seed, offset):
     """Standard normal, of x's shape and type: computed in float64 (Box and Muller 1958), rounded."""
     if x.dtype not in FLOATS:
         return NotImplemented
-    return _filled(_normal, empty(x.shape, x.dtype), seed, offset)
+    return _filled(_normal, JOB // 2, empty(x.shape, x.dtype), seed, offset)
 
 
 def dropout(x, p, seed, offset):
@@ -48,14 +49,14 @@ def dropout(x, p, seed, offset):
     if x.dtype not in FLOATS:
         return NotImplemented
     # uniform numbers are multiples of 2**-24: u >= p where their 24 bits are at least this
-    threshold = np.uint64(-(-p * 2**24 // 1))
-    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
-    out = empty(x.shape, x.dtype)
-    return _filled(_dropout, out, seed, offset, plain(x).reshape(-1), threshold, scale)
+    threshold, scale = int(-(-p * 2**24 // 1)), 1 / (1 - p) if p < 1 else 0.0
+    return _filled(_dropout, JOB, empty(x.shape, x.dtype), seed, offset, plain(x).reshape(-1), threshold, scale)
 
 
-def _filled(fill, out, seed, offset, *more):
-    fill(np.uint64(seed), np.uint64(offset), *more, out.reshape(-1))
+def _filled(fill, many, out, seed, offset, *more):
+    """fill(job, seed, offset, ..., out), where a job is `many` numbers; those of 64 bits travel with a sign."""
+    seed, offset = (int(np.uint64(n).view(np.int64)) for n in (seed, offset))
+    fill(-(-out.size // many), seed, offset, *more, out.reshape(-1))
     return out
 
 
@@ -85,34 +86,31 @@ def _scratch():
     return np.empty((4, LANES), np.uint64), np.empty(GROUP, np.uint64)
 
 
-@jit(parallel=True, contract=False)
-def _bits(seed, offset, out):
-    for job in prange(-(-len(out) // (GROUP * CHUNK))):
-        state, words = _scratch()
-        for i in range(job * GROUP * CHUNK, min((job + 1) * GROUP * CHUNK, len(out)), GROUP):
-            _draw(seed, offset + uint64(i // 4), state, words)
-            for k in range(min(GROUP, len(out) - i)):
-                out[i + k] = words[k]
+@jobs(contract=False)
+def _bits(job, seed, offset, out):
+    state, words = _scratch()
+    for i in range(job * JOB, min((job + 1) * JOB, len(out)), GROUP):
+        _draw(uint64(seed), uint64(offset) + uint64(i // 4), state, words)
+        for k in range(min(GROUP, len(out) - i)):
+            out[i + k] = words[k]
 
 
-@jit(parallel=True, contract=False)
-def _uniform(seed, offset, out):
-    for job in prange(-(-len(out) // (GROUP * CHUNK))):
-        state, words = _scratch()
-        for i in range(job * GROUP * CHUNK, min((job + 1) * GROUP * CHUNK, len(out)), GROUP):
-            _draw(seed, offset + uint64(i // 4), state, words)
-            for k in range(min(GROUP, len(out) - i)):
-                out[i + k] = (words[k] >> uint64(8)) * 2.0**-24
+@jobs(contract=False)
+def _uniform(job, seed, offset, out):
+    state, words = _scratch()
+    for i in range(job * JOB, min((job + 1) * JOB, len(out)), GROUP):
+        _draw(uint64(seed), uint64(offset) + uint64(i // 4), state, words)
+        for k in range(min(GROUP, len(out) - i)):
+            out[i + k] = (words[k] >> uint64(8)) * 2.0**-24
 
 
-@jit(parallel=True, contract=False)
-def _uniform_double(seed, offset, out):
-    for job in prange(-(-len(out) // (PAIRS * CHUNK))):
-        state, words = _scratch()
-        for i in range(job * PAIRS * CHUNK, min((job + 1) * PAIRS * CHUNK, len(out)), PAIRS):
-            _draw(seed, offset + uint64(i // 2), state, words)
-            for k in range(min(PAIRS, len(out) - i)):
-                out[i + k] = bits53(words[2 * k], words[2 * k + 1]) * 2.0**-53
+@jobs(contract=False)
+def _uniform_double(job, seed, offset, out):
+    state, words = _scratch()
+    for i in range(job * JOB // 2, min((job + 1) * JOB // 2, len(out)), PAIRS):
+        _draw(uint64(seed), uint64(offset) + uint64(i // 2), state, words)
+        for k in range(min(PAIRS, len(out) - i)):
+            out[i + k] = bits53(words[2 * k], words[2 * k + 1]) * 2.0**-53
 
 
 @jit(contract=False)
@@ -124,24 +122,21 @@ def _pair(state, pairs):
         pairs[0, l], pairs[1, l] = radius * c, radius * s
 
 
-@jit(parallel=True, contract=False)
-def _normal(seed, offset, out):
-    for job in prange(-(-len(out) // (PAIRS * CHUNK))):
-        state, words = _scratch()
-        pairs = np.empty((2, LANES))
-        for i in range(job * PAIRS * CHUNK, min((job + 1) * PAIRS * CHUNK, len(out)), PAIRS):
-            _draw(seed, offset + uint64(i // 2), state, words)
-            _pair(state, pairs)
-            for k in range(min(PAIRS, len(out) - i)):
-                out[i + k] = pairs[k & 1, k >> 1]
+@jobs(contract=False)
+def _normal(job, seed, offset, out):
+    (state, words), pairs = _scratch(), np.empty((2, LANES))
+    for i in range(job * JOB // 2, min((job + 1) * JOB // 2, len(out)), PAIRS):
+        _draw(uint64(seed), uint64(offset) + uint64(i // 2), state, words)
+        _pair(state, pairs)
+        for k in range(min(PAIRS, len(out) - i)):
+            out[i + k] = pairs[k & 1, k >> 1]
 
 
-@jit(parallel=True, contract=False)
-def _dropout(seed, offset, x, threshold, scale, out):
-    for job in prange(-(-len(out) // (GROUP * CHUNK))):
-        state, words = _scratch()
-        for i in range(job * GROUP * CHUNK, min((job + 1) * GROUP * CHUNK, len(out)), GROUP):
-            _draw(seed, offset + uint64(i // 4), state, words)
-            for k in range(min(GROUP, len(out) - i)):
-                keep = words[k] >> uint64(8) >= threshold
-                out[i + k] = x[i + k] * scale if keep else x.dtype.type(0)
+@jobs(contract=False)
+def _dropout(job, seed, offset, x, threshold, scale, out):
+    (state, words), factor = _scratch(), x.dtype.type(scale)
+    for i in range(job * JOB, min((job + 1) * JOB, len(out)), GROUP):
+        _draw(uint64(seed), uint64(offset) + uint64(i // 4), state, words)
+        for k in range(min(GROUP, len(out) - i)):
+            keep = words[k] >> uint64(8) >= uint64(threshold)
+            out[i + k] = x[i + k] * factor if keep else x.dtype.type(0)

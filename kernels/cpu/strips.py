@@ -12,11 +12,11 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from ..window import taps
 from .arrays import empty
 from .jit import jit
+from .jobs import jobs
 from .microkernel import NV, STRIP_BYTES, address, lanes, strip
 from .moves import RUNS, add_runs, gather_runs, scatter_runs
 
@@ -76,7 +76,7 @@ def regroup(x, window):
     if stride == 1:
         return x
     out = empty((*x.shape[:2], x.shape[2] // n * -(-n // stride) * stride), x.dtype)
-    _regroup(x.reshape(-1, n), out.reshape(-1, stride, out.shape[2] * n // x.shape[2] // stride), True)
+    _regroup(len(x) * x.shape[1], x, out, n, stride, True)
     return out
 
 
@@ -86,23 +86,24 @@ def ungroup(x, window):
     if stride == 1:
         return x
     out = empty((*x.shape[:2], prod(window.image)), x.dtype)
-    _regroup(out.reshape(-1, n), x.reshape(-1, stride, -(-n // stride)), False)
+    _regroup(len(x) * x.shape[1], out, x, n, stride, False)
     return out
 
 
-@jit(parallel=True)
-def _regroup(x, groups, to_groups):
-    """groups[line, r, k] = x[line, k * stride + r], or the other way."""
-    (lines, n), stride = x.shape, groups.shape[1]
-    for line in prange(lines):
+@jobs
+def _regroup(job, x, groups, n, stride, to_groups):
+    """In a plane, column k * stride + r of each line of n becomes column k of the line's group r, or the other way."""
+    plane, grouped = x[job // x.shape[1], job % x.shape[1]], groups[job // x.shape[1], job % x.shape[1]]
+    share = (n + stride - 1) // stride
+    for line in range(len(plane) // n):
         for r in range(stride):
-            many = (n - r + stride - 1) // stride
+            many, at, to = (n - r + stride - 1) // stride, line * n + r, (line * stride + r) * share
             if to_groups:
                 for k in range(many):
-                    groups[line, r, k] = x[line, k * stride + r]
+                    grouped[to + k] = plane[at + k * stride]
             else:
                 for k in range(many):
-                    x[line, k * stride + r] = groups[line, r, k]
+                    plane[at + k * stride] = grouped[to + k]
 
 
 @lru_cache(maxsize=256)

@@ -10,11 +10,12 @@ Few channels: dot products over strips of pixels, each tap of each channel a row
 from math import prod
 
 import numpy as np
-from numba import get_thread_id, prange
+from numba import get_thread_id
 
 from ..window import taps as positions_of
 from .arrays import empty
-from .jit import get_num_threads, jit, thread_limit
+from .jit import get_num_threads, thread_limit
+from .jobs import jobs
 from .microkernel import (
     DOT,
     LOW,
@@ -63,25 +64,18 @@ def _by_rows(x, u, window):
     parts = empty((pieces, G, pairs, blocks, MR, NV, VL), x.dtype)
     rows = empty((thread_limit(), T, TURN), np.int32)
     begins = starts(O // G)
-    _rows(left, right, begins, positions_of(window), I, parts, rows, shares)
+    _rows(pieces * G * shares, left, right, begins, positions_of(window), I, parts, rows, shares)
     out = empty((O, C // G, T), x.dtype)
-    _gather(parts, begins, out)
+    _gather(G * blocks * right.shape[1], parts, begins, out)
     return out
 
 
-@jit(parallel=True)
-def _rows(left, right, begins, taps, I, parts, rows, shares):
-    pieces, G = parts.shape[:2]
-    for job in prange(pieces * G * shares):
-        piece, g, share = job // shares // G, job // shares % G, job % shares
-        _rows_job(left, right, begins, taps, I, parts, piece, g, share, shares, rows[get_thread_id()])
-
-
-@jit(apart=True)
-def _rows_job(left, right, begins, taps, I, parts, piece, g, share, shares, rows):
+@jobs
+def _rows(job, left, right, begins, taps, I, parts, rows_of_threads, shares):
     """One share of the pairs of vectors (tap, channels), summed over one piece of the pixels."""
     (T, P), (_, blocks, pixels, width), (_, vectors, length, VL) = taps.shape, left.shape, right.shape
     pieces, G, pairs = parts.shape[:3]
+    piece, g, share, rows = job // shares // G, job // shares % G, job % shares, rows_of_threads[get_thread_id()]
     low, high = pairs * share // shares, pairs * (share + 1) // shares
     total = pixels - 1
     begin, end = total * piece // pieces, total * (piece + 1) // pieces
@@ -110,27 +104,26 @@ def _rows_job(left, right, begins, taps, I, parts, piece, g, share, shares, rows
                     low_gather_tile(many, a, b, rows_b, d, rows_d, c)
 
 
-@jit(parallel=True)
-def _gather(parts, begins, out):
-    """out (O, channels, taps) = the sum of the pieces."""
+@jobs
+def _gather(job, parts, begins, out):
+    """out (O, channels, taps) = the sum of the pieces: a block of outputs, a vector of channels."""
     (O, C, T), (pieces, G, pairs, blocks, _, _, VL) = out.shape, parts.shape
     vectors, tile, flat = (C + VL - 1) // VL, MR * NV * VL, parts.reshape(-1)
-    for job in prange(G * blocks * vectors):
-        g, block, vector = job // vectors // blocks, job // vectors % blocks, job % vectors
-        total, first = np.empty((T, VL), out.dtype), vector * VL
-        for row in range(begins[block], begins[block + 1]):
-            for t in range(T):
-                v = t * vectors + vector
-                at = ((g * pairs + v // NV) * blocks + block) * tile + ((row - begins[block]) * NV + v % NV) * VL
+    g, block, vector = job // vectors // blocks, job // vectors % blocks, job % vectors
+    total, first = np.empty((T, VL), out.dtype), vector * VL
+    for row in range(begins[block], begins[block + 1]):
+        for t in range(T):
+            v = t * vectors + vector
+            at = ((g * pairs + v // NV) * blocks + block) * tile + ((row - begins[block]) * NV + v % NV) * VL
+            for l in range(VL):
+                total[t, l] = flat[at + l]
+            for _ in range(1, pieces):
+                at += len(flat) // pieces
                 for l in range(VL):
-                    total[t, l] = flat[at + l]
-                for _ in range(1, pieces):
-                    at += len(flat) // pieces
-                    for l in range(VL):
-                        total[t, l] += flat[at + l]
-            for l in range(min(VL, C - first)):
-                for t in range(T):
-                    out[g * (O // G) + row, first + l, t] = total[t, l]
+                    total[t, l] += flat[at + l]
+        for l in range(min(VL, C - first)):
+            for t in range(T):
+                out[g * (O // G) + row, first + l, t] = total[t, l]
 
 
 # --- dot products
@@ -145,21 +138,15 @@ def _by_dots(x, u, window):
     blocks = max(1, min(PIECES // (pieces * groups), Cg))
     parts = np.zeros((pieces, groups, O // groups, Cg, T), x.dtype)
     own = tables(Plane(window.out), x.itemsize)
-    _dots(regroup(x, window), u, *tables(window, x.itemsize), *own, parts, blocks, strips)
+    rows = regroup(x, window), u, *tables(window, x.itemsize), *own
+    _dots(pieces * groups * blocks, *rows, parts, blocks, strips)
     return parts.sum(axis=0)
 
 
-@jit(parallel=True)
-def _dots(x, u, taps, runs, own_taps, own_runs, parts, blocks, strips):
-    pieces, groups = parts.shape[:2]
-    for job in prange(pieces * groups * blocks):
-        piece, g, block = job % pieces, job // pieces // blocks, job // pieces % blocks
-        _dots_job(x, u, taps, runs, own_taps, own_runs, parts, piece, g, block, blocks, strips)
-
-
-@jit(apart=True)
-def _dots_job(x, u, taps, runs, own_taps, own_runs, parts, piece, g, block, blocks, strips):
-    """One block of the input channels of group g, summed over one piece of the pixels."""
+@jobs
+def _dots(job, x, u, taps, runs, own_taps, own_runs, parts, blocks, strips):
+    """One block of the input channels of a group, summed over one piece of the pixels."""
+    piece, g, block = job % len(parts), job // len(parts) // blocks, job // len(parts) % blocks
     (N, C, I), (_, O, P), (pieces, _, Og, Cg, T), NR = x.shape, u.shape, parts.shape, strip(x)
     total, width = N * P, -(-Cg // blocks)
     all_strips = (total + NR - 1) // NR
