@@ -23,7 +23,7 @@ STRIP = microkernel.STRIP_BYTES // 4
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(WINDOWS), st.sampled_from([1, 2]), st.integers(0, STRIP // 5),
+    st.sampled_from(WINDOWS), st.sampled_from([1, 2, 19]), st.integers(0, STRIP // 5),
     *[st.sampled_from([1, 2, 5, 17])] * 2, st.sampled_from("fd"), st.booleans(),
 )  # fmt: skip
 def test_equals_the_body(w, strips, missing, C, O, dtype, biased):

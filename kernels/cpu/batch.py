@@ -35,6 +35,7 @@ from .microkernel import (
     transpose,
 )  # fmt: skip
 from .panels import columns, starts, turn
+from .weights import PARTIAL, PIECES
 
 WASTE = 1.25  # lanes over images up to which strips are worth it; of conv_weight, from which channels waste more
 NEAR = 1 << 20  # bytes of a strip of images: they stay in the second-level cache
@@ -75,8 +76,9 @@ def conv_weight(x, u, window):
     places, begins = _places(window)
     x, u, rows = _turned(x, C), _turned(u, DOT), np.diff(begins) * C
     tiles = [-(-int(n) // DOT) for n in rows]  # each run has its own
-    sums = empty((*u.shape[:2], sum(tiles), DOT, DOT, VL), x.dtype)
-    _dots(len(x) * sums.shape[1], x, u, places, begins, sums)
+    of_one = u.shape[1], sum(tiles), DOT, DOT, VL
+    sums = empty((max(1, min(len(x), PIECES, PARTIAL // prod(of_one))), *of_one), x.dtype)
+    _dots(len(sums) * len(sums[0]), x, u, places, begins, sums)
     w = sums.sum(0).sum(-1).swapaxes(1, 2).reshape(-1, sum(tiles) * DOT)[:O]
     w = w[:, np.repeat(np.cumsum([0, *tiles[:-1]]) * DOT - begins[:-1] * C, rows) + np.arange(rows.sum())]
     return np.ascontiguousarray(w.reshape(O, -1, C).swapaxes(1, 2)).reshape(O, C, *window.size)
@@ -213,16 +215,17 @@ def _put(tile, first, low, high, y):
 
 @jobs
 def _dots(job, x, u, places, begins, sums):
-    """DOT outputs, for one strip of images: sums (strips, blocks of outputs, tiles of rows, DOT, DOT, VL)."""
-    (_, _, I, C, NR), (S, blocks, P, _, _), VL = x.shape, u.shape, lanes(x)
-    s, block = job % S, job // S
-    tiles = sums[s, block].reshape(-1)
+    """DOT outputs, for some strips of images: sums (pieces, blocks of outputs, tiles of rows, DOT, DOT, VL)."""
+    (S, _, I, C, NR), (_, blocks, P, _, _), pieces, VL = x.shape, u.shape, len(sums), lanes(x)
+    piece, block = job % pieces, job // pieces
+    tiles = sums[piece, block].reshape(-1)
     tiles[:] = 0
-    for p in range(0, P, NEIGHBOURS):
-        t, many, a = 0, min(NEIGHBOURS, P - p), address(u, ((s * blocks + block) * P + p) * DOT * NR)
-        for run in range(len(begins) - 1):
-            listed = address(places, begins[run] * P + p)
-            for k in range(0, (begins[run + 1] - begins[run]) * C, DOT):
-                b, tile = address(x, (s * I * C + k) * NR), address(tiles, t * DOT * DOT * VL)
-                listed_dot_tile(many, a, DOT * NR, b, C * NR, listed, tile)
-                t += 1
+    for s in range(S * piece // pieces, S * (piece + 1) // pieces):
+        for p in range(0, P, NEIGHBOURS):
+            t, many, a = 0, min(NEIGHBOURS, P - p), address(u, ((s * blocks + block) * P + p) * DOT * NR)
+            for run in range(len(begins) - 1):
+                listed = address(places, begins[run] * P + p)
+                for k in range(0, (begins[run + 1] - begins[run]) * C, DOT):
+                    b, tile = address(x, (s * I * C + k) * NR), address(tiles, t * DOT * DOT * VL)
+                    listed_dot_tile(many, a, DOT * NR, b, C * NR, listed, tile)
+                    t += 1
