@@ -21,6 +21,11 @@ WINDOWS = [
 STRIP = microkernel.STRIP_BYTES // 4
 
 
+@pytest.fixture(autouse=True)
+def serves_what_is_little(monkeypatch):
+    monkeypatch.setattr(batch, "LITTLE", 0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(WINDOWS), st.sampled_from([1, 2, 19]), st.integers(0, STRIP // 5),

@@ -40,6 +40,7 @@ from .weights import PARTIAL, PIECES
 WASTE = 1.25  # lanes over images up to which strips are worth it; of conv_weight, from which channels waste more
 NEAR = 1 << 20  # bytes of a strip of images: they stay in the second-level cache
 TERMS = 2048  # in a sum: longer ones lose digits
+LITTLE = 1 << 22  # multiplications for weights below which turning images over is most of the work
 MANY = 1 << 12  # channels times outputs from which Winograd's algorithm is faster
 SHARES = 8  # into which a call is cut where it can be
 TILE = 1 << 16  # bytes of results that a job turns over at a time
@@ -68,20 +69,30 @@ def conv_transpose(u, w, b, window):
 
 
 def conv_weight(x, u, window):
-    """As conv.conv_weight, likewise; where channels fill vectors, these are faster (weights.py)."""
+    """As conv.conv_weight, likewise; what is little, or has channels that fill vectors, is left to weights.py."""
     O, C, VL = u.shape[1], x.shape[1], STRIP_BYTES // NV // x.itemsize
     if not _served(window, x, C, O, u) or prod(window.out) > TERMS or -(-C // VL) * VL <= WASTE * C:
         return NotImplemented
-    x = np.pad(x, [(0, 0), (0, 0), *window.padded()]) if any(map(any, window.padded())) else x
-    places, begins = _places(window)
-    x, u, rows = _turned(x, C), _turned(u, DOT), np.diff(begins) * C
-    tiles = [-(-int(n) // DOT) for n in rows]  # each run has its own
-    of_one = u.shape[1], sum(tiles), DOT, DOT, VL
+    if len(x) * prod(window.out) * O * C * prod(window.size) < LITTLE:
+        return NotImplemented
+    pixels, begins, tiles, places = _places(window, C)
+    x, u = _turned(_padded(x, window), C), _turned(u, DOT)
+    of_one = u.shape[1], tiles, DOT, DOT, VL
     sums = empty((max(1, min(len(x), PIECES, PARTIAL // prod(of_one))), *of_one), x.dtype)
-    _dots(len(sums) * len(sums[0]), x, u, places, begins, sums)
-    w = sums.sum(0).sum(-1).swapaxes(1, 2).reshape(-1, sum(tiles) * DOT)[:O]
-    w = w[:, np.repeat(np.cumsum([0, *tiles[:-1]]) * DOT - begins[:-1] * C, rows) + np.arange(rows.sum())]
+    _dots(len(sums) * len(sums[0]), x, u, pixels, begins, sums)
+    w = sums.sum(0).sum(-1).swapaxes(1, 2).reshape(-1, tiles * DOT)[:O, places]
     return np.ascontiguousarray(w.reshape(O, -1, C).swapaxes(1, 2)).reshape(O, C, *window.size)
+
+
+def _padded(x, window):
+    """x with the zeros around it that the window reads."""
+    around = window.padded()
+    if not any(map(any, around)):
+        return x
+    plane = [a + n + b for n, (a, b) in zip(window.image, around)]
+    out = np.zeros((*x.shape[:2], *plane), x.dtype)
+    out[(..., *(slice(a, a + n) for n, (a, _) in zip(window.image, around)))] = x
+    return out
 
 
 def _served(window, x, channels, outputs, other):
@@ -119,12 +130,17 @@ def _runs(window, adjoint):
 
 
 @lru_cache(maxsize=256)
-def _places(window):
-    """Pixels of the padded image under each tap, (T, P), and where runs of taps begin that are the same everywhere."""
+def _places(window, C):
+    """Pixels of the padded image under each tap, (T, P); where runs of taps begin, the same at all outputs; how many
+    tiles of DOT rows these have, each run its own; and each tap's and channel's row in them."""
     plane = tuple(n + sum(around) for n, around in zip(window.image, window.padded()))
-    pixels = taps(window._replace(image=plane, padding=(0,) * len(plane))).copy()  # writable, as kernels ask
+    pixels = taps(window._replace(image=plane, padding=(0,) * len(plane)))
     goes_on = (pixels[1:] == pixels[:-1] + 1).all(1)
-    return pixels, np.array([0, *np.flatnonzero(~goes_on) + 1, len(pixels)])
+    begins = np.array([0, *np.flatnonzero(~goes_on) + 1, len(pixels)])
+    rows = np.diff(begins) * C
+    tiles = -(-rows // DOT)
+    places = np.arange(rows.sum()) + np.repeat((tiles.cumsum() - tiles) * DOT - begins[:-1] * C, rows)
+    return pixels, begins, int(tiles.sum()), places
 
 
 # --- images side by side
@@ -214,7 +230,7 @@ def _put(tile, first, low, high, y):
 
 
 @jobs
-def _dots(job, x, u, places, begins, sums):
+def _dots(job, x, u, pixels, begins, sums):
     """DOT outputs, for some strips of images: sums (pieces, blocks of outputs, tiles of rows, DOT, DOT, VL)."""
     (S, _, I, C, NR), (_, blocks, P, _, _), pieces, VL = x.shape, u.shape, len(sums), lanes(x)
     piece, block = job % pieces, job // pieces
@@ -224,7 +240,7 @@ def _dots(job, x, u, places, begins, sums):
         for p in range(0, P, NEIGHBOURS):
             t, many, a = 0, min(NEIGHBOURS, P - p), address(u, ((s * blocks + block) * P + p) * DOT * NR)
             for run in range(len(begins) - 1):
-                listed = address(places, begins[run] * P + p)
+                listed = address(pixels, begins[run] * P + p)
                 for k in range(0, (begins[run + 1] - begins[run]) * C, DOT):
                     b, tile = address(x, (s * I * C + k) * NR), address(tiles, t * DOT * DOT * VL)
                     listed_dot_tile(many, a, DOT * NR, b, C * NR, listed, tile)
