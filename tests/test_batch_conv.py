@@ -92,5 +92,12 @@ def test_declines_what_it_is_not_for():
     x, k, b = operands(small, STRIP, 3, 4)["conv"]
     assert batch.conv(x, k.astype("float64"), b, small) is NotImplemented
     assert batch.conv(x.astype("float16"), k.astype("float16"), b, small) is NotImplemented
+    assert batch.conv(x, k, b.astype("float64"), small) is NotImplemented
     long = window((30,), (30,), padding=15)
-    assert batch.conv(*operands(long, STRIP, 70, 4)["conv"], window=long) is NotImplemented  # 2,100 terms
+    assert batch.conv(*operands(long, STRIP, 35, 4)["conv"], window=long) is NotImplemented  # 1,050 terms
+
+
+def test_weights_whose_sum_overflows_warn_of_nothing():
+    x, k, b = operands(WINDOWS[1], STRIP, 3, 4)["conv"]
+    with np.errstate(all="raise"):
+        assert batch.conv(1e-30 * x, np.full_like(k, 1e38), b, WINDOWS[1]) is not NotImplemented

@@ -451,3 +451,16 @@ def test_unwritable_cache_only_means_no_cache(tmp_path):
         TINYDL_CACHE=str(blocked),
     )
     assert done.stdout.strip() == "[1713891541, 3781805453] None", done.stderr
+
+
+@pytest.mark.parametrize("size", [8, 80, 300])
+def test_a_product_may_be_the_first_thing_a_process_runs_of_kept_kernels(tmp_path, size):
+    """Numba ends a process that asks which thread it is before any was started."""
+    code = f"""
+        import numpy as np
+        from tinydl.kernels.cpu import gemm
+        print(gemm.product(np.ones(({size}, {size})), np.ones(({size}, {size})))[0, 0])
+    """
+    for _ in range(2):
+        done = python(code, TINYDL_CACHE=str(tmp_path))
+        assert done.stdout.strip() == f"{size}.0", done.stderr

@@ -1,9 +1,9 @@
-"""Convolutions of small images whose batch lies in the vectors: a strip is the same number of NR images.
+"""Convolutions of small images whose batch lies in the vectors: a row is one number of each of NR images.
 
-    x (strips, blocks, pixels, rows, NR)        channels as the rows of blocks, pixel by pixel
+    x (strips, blocks, pixels, rows, NR)        the images by NR, the channels as rows, by blocks
 
-No window is gathered: what a tap reads at a pixel are rows of a strip as they stand, and neighbouring taps read one
-after the other. A tile follows the pixel's runs (first tap, first pixel, taps); taps outside of the image are in none.
+No window is gathered: what a tap reads at a pixel is rows as they stand, and neighbouring taps read rows one after the
+other. Each result has a list of runs of taps (first tap, first pixel, how many), without those outside of the image.
 
     conv             y[p] = sum over the runs of w[taps] times the rows of x
     conv_transpose   the same of u, the taps in reverse, so that they read ascending pixels
@@ -37,9 +37,10 @@ from .microkernel import (
 from .panels import columns, starts, turn
 from .weights import PARTIAL, PIECES
 
-WASTE = 1.25  # lanes over images up to which strips are worth it; of conv_weight, from which channels waste more
+WASTE = 1.25  # lanes of the strips over images, up to which they are worth it
+FILLED = 1.25  # lanes of vectors of channels over channels, up to which conv_weight is left to weights.py
 NEAR = 1 << 20  # bytes of a strip of images: they stay in the second-level cache
-TERMS = 2048  # in a sum: longer ones lose digits
+TERMS = 1024  # in a sum: longer ones lose digits
 LITTLE = 1 << 22  # multiplications for weights below which turning images over is most of the work
 MANY = 1 << 12  # channels times outputs from which Winograd's algorithm is faster
 SHARES = 8  # into which a call is cut where it can be
@@ -50,9 +51,9 @@ NEIGHBOURS = 32  # pixels of which the first-level cache holds the rows of both 
 def conv(x, w, b, window):
     """As conv.conv, for such images; declines the rest, and weights with NaN or infinity that zeros would meet."""
     O, C = w.shape[:2]
-    if not _served(window, x, C, O, w) or prod(window.size) * C > TERMS:
+    if not _served(window, O, x, w, b) or prod(window.size) * C > TERMS:
         return NotImplemented
-    if any(map(any, window.padded())) and not np.isfinite(w.sum()):
+    if any(map(any, window.padded())) and not np.isfinite(w).all():
         return NotImplemented
     operand = w.reshape(O, C, -1).swapaxes(1, 2)
     return _product(x, operand, b, _runs(window, False)).reshape(len(x), O, *window.out)
@@ -62,7 +63,7 @@ def conv_transpose(u, w, b, window):
     """As conv.conv_transpose, likewise; what would meet zeros is left out."""
     O, C = w.shape[:2]
     at_a_pixel = prod(-(-k * gcd(s, d) // s) for k, s, d in zip(window.size, window.stride, window.dilation))
-    if not _served(window, u, O, C, w) or at_a_pixel * O > TERMS:
+    if not _served(window, C, u, w, b) or at_a_pixel * O > TERMS:
         return NotImplemented
     operand = w.reshape(O, C, -1)[:, :, ::-1].transpose(1, 2, 0)
     return _product(u, operand, b, _runs(window, True)).reshape(len(u), C, *window.image)
@@ -71,7 +72,7 @@ def conv_transpose(u, w, b, window):
 def conv_weight(x, u, window):
     """As conv.conv_weight, likewise; what is little, or has channels that fill vectors, is left to weights.py."""
     O, C, VL = u.shape[1], x.shape[1], STRIP_BYTES // NV // x.itemsize
-    if not _served(window, x, C, O, u) or prod(window.out) > TERMS or -(-C // VL) * VL <= WASTE * C:
+    if not _served(window, O, x, u) or prod(window.out) > TERMS or -(-C // VL) * VL <= FILLED * C:
         return NotImplemented
     if len(x) * prod(window.out) * O * C * prod(window.size) < LITTLE:
         return NotImplemented
@@ -95,15 +96,17 @@ def _padded(x, window):
     return out
 
 
-def _served(window, x, channels, outputs, other):
-    """Whether x, of so many channels, is turned over so that `outputs` may be computed."""
+def _served(window, outputs, x, other, bias=None):
+    """Whether turning x over, images or outputs' gradients, is worth it; `outputs`: the channels of what it gives."""
     N, NR, least = len(x), STRIP_BYTES // x.itemsize, min(prod(window.image), prod(window.out))
-    if x.dtype != other.dtype or x.dtype not in FLOATS or not (x.size and other.size) or window.groups > 1:
+    if x.dtype not in FLOATS or any(a is not None and a.dtype != x.dtype for a in (other, bias)):
+        return False
+    if not (x.size and other.size) or window.groups > 1:
         return False
     if -(-N // NR) * NR > WASTE * N or NV * least < NR or prod(x.shape[1:]) * STRIP_BYTES > NEAR:
         return False
     others = winograd.served(window, x) or volumes.served(window, x)
-    return not (others and channels * outputs >= MANY)
+    return not (others and x.shape[1] * outputs >= MANY)
 
 
 class Runs(NamedTuple):
@@ -116,7 +119,8 @@ class Runs(NamedTuple):
 @lru_cache(maxsize=256)
 def _runs(window, adjoint):
     """The runs of each output; of the adjoint, of each pixel of the image, by descending taps."""
-    pixels, (T, P), I = taps(window), taps(window).shape, prod(window.image)
+    pixels, I = taps(window), prod(window.image)
+    (T, P) = pixels.shape
     if adjoint:
         reader = np.full((T, I + 1), -1, np.int64)
         np.put_along_axis(reader, np.where(pixels < 0, I, pixels), np.arange(P)[None], 1)
@@ -184,6 +188,7 @@ def _product(x, operand, b, runs):
     if b is not None:
         bias[:R] = b
     panels = columns(np.ascontiguousarray(operand).reshape(1, R, -1), 1)[0]
+    # pixels enough for whole vectors in each; results few enough for the cache
     shares = min(P // VL, max(-(-SHARES // len(x)), -(-P * R * STRIP_BYTES // TILE)))
     _multiply(len(x) * shares, x, panels, starts(R), bias, *runs, y, shares)
     return y

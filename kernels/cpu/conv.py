@@ -12,7 +12,6 @@ import functools
 from math import prod
 
 import numpy as np
-from numba import get_thread_id
 
 from . import batch, direct, flat, volumes, winograd
 from .arrays import FLOATS, empty, plain
@@ -141,7 +140,24 @@ def multiply(x, operand, outputs, b, into, own, y, meet=False):
 
 @jobs
 def _multiply(
-    job, x, panels, begins, bias, taps, runs, own_taps, own_runs, y, span, strips, chunk, shares, meet, packed, plans
+    job,
+    thread,
+    x,
+    panels,
+    begins,
+    bias,
+    taps,
+    runs,
+    own_taps,
+    own_runs,
+    y,
+    span,
+    strips,
+    chunk,
+    shares,
+    meet,
+    packed,
+    plans,
 ):
     """A share of the panels of a group at the pixels of one span, a few strips and `chunk` channels at a time."""
     (N, C, I), (T, P), (To, _), NR = x.shape, taps.shape, own_taps.shape, strip(x)
@@ -149,7 +165,7 @@ def _multiply(
     spans = (N * P + span - 1) // span
     g, begin, share = job // shares // spans, job // shares % spans * span, job % shares
     low, high, end = blocks * share // shares, blocks * (share + 1) // shares, min(begin + span, N * P)
-    packed, plan = packed[get_thread_id()], plans[get_thread_id()]
+    packed, plan = packed[thread], plans[thread]
     Cg, O, plane = C // groups, y.shape[1], y.shape[2]
     into, own = plan[: strips * T * NV], plan[strips * T * NV :]
     tile, channels = len(packed) - MR * NR, begins[blocks] // To

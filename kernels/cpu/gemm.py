@@ -12,7 +12,6 @@ Where there are few strips, only they are packed.  Which way is gone depends on 
 from functools import lru_cache
 
 import numpy as np
-from numba import get_thread_id
 
 from .arrays import empty, plain, zeros
 from .jit import get_num_threads, jit
@@ -35,8 +34,8 @@ from .panels import heights, row_of, turn
 from .tiles import add_rows, columns_tile, put_rows, rows_tile
 from .tiles import columns as masks_of
 
-# Bytes of the terms that are summed at a time, and rows of the left operand, of which the second-level cache holds both
-# and a strip; without AVX-512 the first-level cache holds the strip.
+# Bytes of the terms that are summed at a time, and rows of the left operand: the second-level cache holds so many terms
+# of so many rows, and of a strip. Without AVX-512 the first-level cache holds those of the strip.
 DEPTH, ROWS = (2048, 19 * MR) if VECTOR_BYTES == 64 else (1024, 38 * MR)
 FEW = 4  # strips that are computed from a left operand which stays where it stands, if it is given by its rows
 ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
@@ -101,10 +100,9 @@ def _cuts(G, M, strips, threads):
 
 
 @jobs
-def _share(job, shares, a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
-    mine = packed[get_thread_id()]
+def _share(job, thread, shares, a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
     for part in range(job, len(y) * row_cuts * column_cuts, shares):
-        _part(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, mine, part)
+        _part(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed[thread], part)
 
 
 @jit(apart=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, prange, types
+from numba import carray, get_thread_id, prange, types
 from numba.extending import intrinsic
 
 from .jit import jit
@@ -19,7 +19,7 @@ from .objects import place, pointer
 
 NO_FLOATS = np.empty(0)
 ENTRY = """
-def {name}(j, table, floats):
+def {name}(j, thread, table, floats):
     function(j, {operands})
 """
 
@@ -28,6 +28,8 @@ def jobs(function: Callable | None = None, *, contract: bool = True) -> Callable
     """`function(j, *operands)` as a function of (n, *operands) that runs it for all j < n; a single job on no thread.
 
     operands: arrays in C's order, whole numbers, floats, tuples of whole numbers.  contract: as of `jit`.
+    A function(j, thread, *operands) is told the number of its thread, for scratch: Numba's get_thread_id ends a process
+    that has started no threads.
     """
     if function is None:
         return functools.partial(jobs, contract=contract)
@@ -68,7 +70,7 @@ _alive = []  # what an address was taken of
 def _compiled(function, compiled, kinds):
     """The address of a function that takes the operands from the tables."""
     names = {"function": compiled, "carray": carray, "pointer": pointer, "place": place}
-    operands, at, floats = [], 0, 0
+    operands, at, floats = ["thread"] * ("thread" in function.__code__.co_varnames[1:2]), 0, 0
     for kind in kinds:
         if kind is float:
             operands.append(f"floats[{floats}]")
@@ -90,7 +92,7 @@ def _compiled(function, compiled, kinds):
     names["__name__"] = function.__module__
     exec(compile(source, function.__code__.co_filename, "exec"), names)
     entry = jit(names[name])
-    entry.compile((types.intp, types.CPointer(types.intp), types.CPointer(types.float64)))
+    entry.compile((types.intp, types.intp, types.CPointer(types.intp), types.CPointer(types.float64)))
     (made,) = entry.overloads.values()
     _alive.append(entry)
     return made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
@@ -102,7 +104,7 @@ def _letters(kind):
 
 # ---------------------------------------------------------------- running
 @intrinsic
-def _call(typingctx, function, j, table, floats):
+def _call(typingctx, function, j, thread, table, floats):
     """Call what is at the address `function`."""
 
     def codegen(context, builder, sig, args):
@@ -111,16 +113,16 @@ def _call(typingctx, function, j, table, floats):
         builder.call(builder.inttoptr(where, kind.as_pointer()), given)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, table, floats), codegen
+    return types.void(types.intp, types.intp, types.intp, table, floats), codegen
 
 
 @jit
 def _alone(function, table, floats, n):
     for j in range(n):
-        _call(function, j, address(table, 0), address(floats, 0))
+        _call(function, j, 0, address(table, 0), address(floats, 0))
 
 
 @jit(parallel=True)
 def _shared(function, table, floats, n):
     for j in prange(n):
-        _call(function, j, address(table, 0), address(floats, 0))
+        _call(function, j, get_thread_id(), address(table, 0), address(floats, 0))

@@ -63,7 +63,7 @@ def cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing):
     _run(_losses, x.shape[1], plain(x).reshape(-1), target, ignore_index, loss)
     if reduction == "none":
         return loss
-    total = np.add.reduce(loss)
+    total = loss.sum()
     return total if reduction == "sum" else total / x.dtype.type(np.count_nonzero(target != ignore_index))
 
 

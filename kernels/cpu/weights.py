@@ -10,7 +10,6 @@ Few channels: dot products over strips of pixels, each tap of each channel a row
 from math import prod
 
 import numpy as np
-from numba import get_thread_id
 
 from ..window import taps as positions_of
 from .arrays import empty
@@ -71,11 +70,11 @@ def _by_rows(x, u, window):
 
 
 @jobs
-def _rows(job, left, right, begins, taps, I, parts, rows_of_threads, shares):
+def _rows(job, thread, left, right, begins, taps, I, parts, rows_of_threads, shares):
     """One share of the pairs of vectors (tap, channels), summed over one piece of the pixels."""
     (T, P), (_, blocks, pixels, width), (_, vectors, length, VL) = taps.shape, left.shape, right.shape
     pieces, G, pairs = parts.shape[:3]
-    piece, g, share, rows = job // shares // G, job // shares % G, job % shares, rows_of_threads[get_thread_id()]
+    piece, g, share, rows = job // shares // G, job // shares % G, job % shares, rows_of_threads[thread]
     low, high = pairs * share // shares, pairs * (share + 1) // shares
     total = pixels - 1
     begin, end = total * piece // pieces, total * (piece + 1) // pieces

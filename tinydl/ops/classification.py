@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..autograd.autocast import listed
 from ..autograd.engine import Array
 from ..autograd.fused import fused
+from ..dtype import int64, uint8
 from ..tensor import Tensor
 from .activation import log_softmax, relu
 from .creation import arange
@@ -30,7 +31,7 @@ def _check_batch(name, input, target):
 def _check_classes(name, target, C, ignore_index=None):
     """IndexError for a class that is none of the C; a GPU is not waited for to look."""
     classes = target.array
-    if classes.dtype.char not in "lqB":
+    if classes.dtype not in (int64, uint8):
         raise RuntimeError(f"{name}: expected int64 classes, got {target.dtype}; convert with .long()")
     if target.device.type != "cpu" or not classes.size:
         return

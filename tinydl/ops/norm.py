@@ -101,7 +101,7 @@ def moving_average(xp, running: Array, value: Array, momentum, factor):
     return running * (1 - momentum) + value * (momentum * factor)
 
 
-moving_average.grads(
+moving_average.grads(  # the layers ask for none
     lambda g, momentum: g * (1 - momentum),
     lambda g, momentum, factor: g * (momentum * factor),
 )
@@ -141,11 +141,11 @@ def _check_count(name, x, count, per):
         raise ValueError(f"{name}: expected more than 1 value per {per} when training, got shape {tuple(x.shape)}")
 
 
-def _follow(running, value, momentum, factor=1.0):
-    """Move a running statistic towards `factor` times value."""
+def _follow(name, running, value, momentum, factor=1.0):
+    """Move a running statistic of the layer `name` towards `factor` times value."""
     if running is not None:
         with no_grad():
-            write(running, "batch_norm", lambda now: moving_average(now, value, momentum, factor))
+            write(running, name, lambda now: moving_average(now, value, momentum, factor))
 
 
 def _through_float32(normalise):
@@ -190,8 +190,8 @@ def batch_norm(
     n = math.prod(input.shape) // max(input.shape[1], 1)
     _check_count("batch_norm", input, n, "channel")
     y, mean, var = batch_norm_(input, weight, bias, eps)
-    _follow(running_mean, mean, momentum)
-    _follow(running_var, var, momentum, n / max(n - 1, 1))
+    _follow("batch_norm", running_mean, mean, momentum)
+    _follow("batch_norm", running_var, var, momentum, n / max(n - 1, 1))
     return y
 
 
@@ -229,8 +229,8 @@ def instance_norm(
     if running_mean is not None or running_var is not None:
         with no_grad():
             _, mean, var = _standardised(input.reshape(*input.shape[:2], -1), (2,), eps)
-            _follow(running_mean, mean.mean((0, 2)), momentum)
-            _follow(running_var, var.mean((0, 2)), momentum, n / (n - 1))
+            _follow("instance_norm", running_mean, mean.mean((0, 2)), momentum)
+            _follow("instance_norm", running_var, var.mean((0, 2)), momentum, n / (n - 1))
     return y
 
 
