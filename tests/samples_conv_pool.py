@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinydl.kernels.cpu import jit
 from tinydl.ops.window import Bins, Window
 
 
@@ -25,6 +26,21 @@ def window(image, size, stride=1, padding=0, dilation=1, groups=1):
     stride, padding, dilation = ((v,) * n for v in (stride, padding, dilation))
     out = tuple((i + 2 * p - d * (k - 1) - 1) // s + 1 for i, k, s, p, d in zip(image, size, stride, padding, dilation))
     return Window(size, stride, padding, dilation, groups, image, out)
+
+
+def same_bits_on_any_threads(family, w, operands):
+    """The kernels of a family (name -> arguments) give the same bits on one thread, on two, and again."""
+    before, results = jit.get_num_threads(), []
+    try:
+        for n in (1, 2, 2):
+            jit.set_num_threads(n)
+            results.append([getattr(family, name)(*args, window=w) for name, args in operands.items()])
+    finally:
+        jit.set_num_threads(before)
+    for first, *others in zip(*results, strict=True):
+        assert first is not NotImplemented
+        for other in others:
+            np.testing.assert_array_equal(first, other)
 
 
 # (window, N, C, O)

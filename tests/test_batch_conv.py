@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples_conv_pool import window
+from samples_conv_pool import same_bits_on_any_threads, window
 from test_flat_conv import body, operands
 
-from tinydl.kernels.cpu import batch, conv, jit, microkernel
+from tinydl.kernels.cpu import batch, conv, microkernel
 
 WINDOWS = [
     window((6, 7), (3, 3)),
@@ -48,15 +48,7 @@ def test_equals_the_body(w, strips, missing, C, O, dtype, biased):
 
 @pytest.mark.parametrize("w", WINDOWS)
 def test_bits_do_not_depend_on_threads(w):
-    before, results = jit.get_num_threads(), []
-    try:
-        for n in (1, 2):
-            jit.set_num_threads(n)
-            results.append([getattr(batch, k)(*args, window=w) for k, args in operands(w, 3 * STRIP, 5, 9).items()])
-    finally:
-        jit.set_num_threads(before)
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_array_equal(a, b)
+    same_bits_on_any_threads(batch, w, operands(w, 3 * STRIP, 5, 9))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

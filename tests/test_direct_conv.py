@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples_conv_pool import window
+from samples_conv_pool import same_bits_on_any_threads, window
 
 from tinydl.autograd.graph import OPS
 from tinydl.device import CPU
-from tinydl.kernels.cpu import direct, jit
+from tinydl.kernels.cpu import direct
 
 
 def operands(w, N, m, dtype, seed=0):
@@ -47,17 +47,8 @@ def test_equals_the_body_on_any_window(w, N, m, dtype):
 
 
 def test_bits_do_not_depend_on_threads():
-    before, results = jit.get_num_threads(), []
     w = window((19, 23), (3, 3), stride=2, padding=1, groups=5)
-    try:
-        for n in (1, 2, 2):
-            jit.set_num_threads(n)
-            results.append([getattr(direct, k)(*args, window=w) for k, args in operands(w, 4, 2, "float32").items()])
-    finally:
-        jit.set_num_threads(before)
-    for other in results[1:]:
-        for a, b in zip(results[0], other, strict=True):
-            np.testing.assert_array_equal(a, b)
+    same_bits_on_any_threads(direct, w, operands(w, 4, 2, "float32"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples_conv_pool import window
+from samples_conv_pool import same_bits_on_any_threads, window
 
 from tinydl.autograd.graph import OPS
 from tinydl.device import CPU
-from tinydl.kernels.cpu import flat, jit
+from tinydl.kernels.cpu import flat
 
 ONE, SOME = window((8, 12), (1, 1)), window((15, 31), (1, 1), stride=2, padding=1)
 WHOLE = window((4, 3), (4, 3))
@@ -41,15 +41,7 @@ def test_equals_the_body(w, N, C, O, dtype, biased):
 
 @pytest.mark.parametrize("w", [ONE, SOME, WHOLE])
 def test_bits_do_not_depend_on_threads(w):
-    before, results = jit.get_num_threads(), []
-    try:
-        for n in (1, 2):
-            jit.set_num_threads(n)
-            results.append([getattr(flat, k)(*args, window=w) for k, args in operands(w, 9, 130, 120).items()])
-    finally:
-        jit.set_num_threads(before)
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_array_equal(a, b)
+    same_bits_on_any_threads(flat, w, operands(w, 9, 130, 120))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
