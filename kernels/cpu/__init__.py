@@ -12,7 +12,7 @@ FAMILIES = {
     "blend": ("blend", "blend_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
     "layout": ("broadcast", "clone", "reshape"),
-    "matmul": ("matmul", "linear"),
+    "matmul": ("matmul", "linear", "linear_grad"),
     "optim": ("adam_update", "sgd_update"),
     "embedding": ("take_at", "add_at"),
     "norm": (

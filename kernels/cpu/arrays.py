@@ -127,6 +127,24 @@ def zeros(shape, dtype) -> np.ndarray:
     return y
 
 
+class _Scratch(threading.local):
+    """Of each thread that calls kernels: memory that lasts from call to call."""
+
+    memory = np.empty(0, np.uint8)
+
+
+_scratch = _Scratch()
+
+
+def scratch(shape, dtype) -> np.ndarray:
+    """An array that is the caller's until the next call in this thread: for what a kernel packs and never returns."""
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize * prod(shape)
+    if size > len(_scratch.memory):
+        _scratch.memory = empty(size, np.uint8)
+    return np.ndarray(shape, dtype, _scratch.memory)
+
+
 def sole_owner(a: np.ndarray) -> bool:
     """Whether no array that is not a view of `a` shares its memory."""
     # a result seen in another shape: what it is seen of must be known to nobody else, and no larger

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .arrays import empty, plain, zeros
+from .arrays import empty, plain, scratch, zeros
 from .jit import get_num_threads, jit
 from .jobs import jobs
 from .microkernel import (
@@ -54,15 +54,28 @@ def products(a, b, bias=None):
     if not (y.size and K):
         y[...] = 0 if bias is None else bias
         return y
-    (a, a_turned), (b, b_turned) = _layout(a), _layout(b)
+    threads = 1 if G * M * K * N <= ALONE else get_num_threads()
+    shares, cuts, room = _plan(G, M, K, N, a.itemsize, threads)
     begin, steps = _start(bias, STRIP_BYTES // a.itemsize, a.dtype)
-    alone = G * M * K * N <= ALONE
-    threads = 1 if alone else get_num_threads()
-    cuts = (1, 1) if alone else _cuts(G, M, -(-N * a.itemsize // STRIP_BYTES), threads)
-    shares = 1 if alone else G * cuts[0] * cuts[1]
-    packed = empty((threads, _room(M, K, a.itemsize)), a.dtype)
-    _share(shares, shares, a, not a_turned, b, b_turned, begin, steps, y, *cuts, packed)
+    packed = scratch((threads, room), a.dtype)
+    _share(shares, shares, *_lying(a), *_lying(b.swapaxes(1, 2)), begin, steps, y, cuts, packed)
     return y
+
+
+def two_products(first, second):
+    """The products of two pairs a (1, M, K), b (1, K, N), of as many multiplications each: half of the threads for
+    each, so that less is packed twice than one after the other."""
+    threads = 1 if 2 * first[0].size * first[1].shape[2] <= ALONE else get_num_threads()
+    operands, found, room, dtype = [], [], 0, first[0].dtype
+    for a, b in (first, second):
+        (_, M, K), N = a.shape, b.shape[2]
+        _, cuts, more = _plan(1, M, K, N, dtype.itemsize, threads if threads % 2 else threads // 2)
+        found.append(empty((1, M, N), dtype))
+        operands += [*_lying(a), *_lying(b.swapaxes(1, 2)), found[-1], cuts]
+        room = max(room, more)
+    begin = np.zeros(STRIP_BYTES // dtype.itemsize, dtype)
+    _share_two(threads, threads, begin, scratch((threads, room), dtype), *operands)
+    return found
 
 
 def _start(bias, strip, dtype):
@@ -72,42 +85,53 @@ def _start(bias, strip, dtype):
     return (plain(bias), (0, 1)) if bias.ndim == 1 else (bias.repeat(strip), (strip, 0))
 
 
-def _layout(x):
-    """x (G, m, n) as memory has it, and whether that is turned: (G, n, m)."""
+def _lying(x):
+    """x (G, m, n) as memory has it, and whether its rows are lines there; else it is turned: (G, n, m)."""
     turned = x.swapaxes(1, 2)
-    return (turned, True) if turned.flags.carray and not x.flags.carray else (plain(x), False)
-
-
-def _room(M, K, itemsize):
-    """Numbers in the packed panels and the strip of a job."""
-    panels, width = -(-min(M, ROWS) // MR) + MR, panel_width(itemsize)
-    return min(K, DEPTH // itemsize) * (panels * width + STRIP_BYTES // itemsize)
+    return (turned, False) if turned.flags.carray and not x.flags.carray else (plain(x), True)
 
 
 @lru_cache(maxsize=1024)
-def _cuts(G, M, strips, threads):
-    """Into how many parts the rows and the strips of each product are cut: the slowest part costs least."""
-    if G >= 4 * threads or G % threads == 0:
-        return 1, 1
+def _plan(G, M, K, N, itemsize, threads):
+    """Into how many shares the products are cut, into how many parts the rows and the strips of each (the slowest part
+    shall cost least), and the numbers in the packed panels and the strip of a job."""
+    strips, panels, width = -(-N * itemsize // STRIP_BYTES), -(-min(M, ROWS) // MR) + MR, panel_width(itemsize)
+    room = min(K, DEPTH // itemsize) * (panels * width + STRIP_BYTES // itemsize)
 
     def cost(rows):
         columns = threads // rows
         m, n = -(-M // rows), -(-strips // columns)
         return m * n + m / 2 + 8 * n  # a strip is packed in the time of 8 rows, two rows in that of a strip
 
+    if threads == 1:
+        return 1, (1, 1), room
+    if G >= 4 * threads or G % threads == 0:
+        return G, (1, 1), room
     rows = min(range(1, threads + 1), key=cost)
-    return rows, min(strips, threads // rows)
+    cuts = rows, min(strips, threads // rows)
+    return G * cuts[0] * cuts[1], cuts, room
 
 
 @jobs
-def _share(job, thread, shares, a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed):
-    for part in range(job, len(y) * row_cuts * column_cuts, shares):
-        _part(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed[thread], part)
+def _share(job, thread, shares, a, a_lines, b, b_lines, begin, steps, y, cuts, packed):
+    for part in range(job, len(y) * cuts[0] * cuts[1], shares):
+        _part(a, a_lines, b, b_lines, begin, steps, y, cuts, packed[thread], part)
+
+
+@jobs
+def _share_two(job, thread, shares, begin, packed, a, a_lines, b, b_lines, y, cuts, c, c_lines, d, d_lines, z, others):
+    first = cuts[0] * cuts[1]
+    for part in range(job, first + others[0] * others[1], shares):
+        if part < first:
+            _part(a, a_lines, b, b_lines, begin, (0, 0), y, cuts, packed[thread], part)
+        else:
+            _part(c, c_lines, d, d_lines, begin, (0, 0), z, others, packed[thread], part - first)
 
 
 @jit(apart=True)
-def _part(a, a_lines, b, b_lines, begin, steps, y, row_cuts, column_cuts, packed, part):
+def _part(a, a_lines, b, b_lines, begin, steps, y, cuts, packed, part):
     """Some rows and strips of one product."""
+    row_cuts, column_cuts = cuts
     g, m, n = part // (row_cuts * column_cuts), part // column_cuts % row_cuts, part % column_cuts
     (_, M, N), NR = y.shape, strip(y)
     strips = (N + NR - 1) // NR

@@ -10,7 +10,7 @@ FAMILIES = {
     "attention": ("attention", "attention_grad"),
     "blend": ("blend", "blend_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
-    "gemm": ("matmul", "linear"),
+    "gemm": ("matmul", "linear", "linear_grad"),
     "pool": (
         *("max_pool", "max_pool_winners", "max_pool_gather", "max_pool_scatter", "max_unpool"),
         *("avg_pool", "avg_pool_spread"),

@@ -81,6 +81,17 @@ SAMPLES = {
         Sample(normal(2, 33, 64), normal(66, 64), normal(66), kernel=True),
         Sample(normal(66, 64), normal(65, 64), None, kernel=True),
     ],
+    "linear_grad": [
+        Sample(normal(2, 4), normal(2, 3), normal(4, 3), True),
+        Sample(normal(2, 5, 4), normal(2, 5, 3), None, True),
+        Sample(normal(4), None, normal(4, 3), False),
+        Sample(normal(2, 4), None, None, True),
+        Sample(normal(0, 4), normal(0, 3), normal(4, 3), True),
+        # large enough for the kernel
+        Sample(normal(2, 33, 64), normal(2, 33, 66), normal(64, 66), True, kernel=True),
+        Sample(normal(66, 64), normal(66, 65), None, False, kernel=True),
+        Sample(normal(66, 64), None, normal(64, 65), True, kernel=True),
+    ],
     "det": [Sample(BATCH), Sample(normal(0, 2, 2)), Sample(np.diag([2.0, 0.0, 3.0]), order=1)],
     "slogdet": [Sample(BATCH)],
     "inv": [Sample(BATCH), Sample(normal(0, 2, 2))],
@@ -137,7 +148,18 @@ def mode_at(values):
     return max(i for i, v in enumerate(values) if v == best)
 
 
+def linear_gradients(u, x, weight, bias):
+    """Row by row, as outer products."""
+    found = [] if weight is None else [np.einsum("...o,oi->...i", u, weight)]
+    rows = u.reshape(-1, u.shape[-1])
+    if x is not None:
+        pairs = zip(rows, x.reshape(-1, x.shape[-1]))
+        found.append(sum((np.outer(a, b) for a, b in pairs), np.zeros((rows.shape[1], x.shape[-1]))))
+    return tuple(found + [rows.sum(0)] * bias)
+
+
 ORACLES = {
+    "linear_grad": linear_gradients,
     "sum_to": by_torch(lambda torch, x, shape: x.sum_to_size(shape)),
     "amax": lambda x, dims: np.max(x, dims, keepdims=True),
     "amin": lambda x, dims: np.min(x, dims, keepdims=True),

@@ -27,6 +27,7 @@ class Op:
         self.fused = fused
         self.rules = ()
         self.joint = None
+        self.only_for = {}
         self.plans = {}
         self._split(body)
 
@@ -89,9 +90,14 @@ class Op:
         self.rules = rules
         self._check_names(*[r for r in rules if r is not None])
 
-    def grads_together(self, rule):
-        """One rule that returns the gradients of all array arguments, where they share work."""
+    def grads_together(self, rule, only_for=None):
+        """One rule that returns the gradients of all array arguments, where they share work.
+
+        only_for: {argument: another}, what the rule needs for the other's gradient alone.  Where the other requires
+        none, the argument is not kept, and the rule gets None.
+        """
         self.joint = rule
+        self.only_for = only_for or {}
         self.rules = (rule,) * len(self.arrays)
         self._check_names(rule)
 
@@ -133,7 +139,8 @@ class Plan:
     """For one operation and one set of inputs that require grad: what is kept, and which rules run on what.
 
     What rules may name comes in one list: g, then `arguments`, `likes`, y, `hidden`, the gradients of hidden
-    outputs, `needed`, the constants.  `picks` holds for each rule the positions of what it names.
+    outputs, `needed`, the constants, None for each of the arguments that are `spared`.  `picks` holds for each rule
+    the positions of what it names.
     """
 
     def __init__(self, op, mask, count):
@@ -147,7 +154,8 @@ class Plan:
         def inputs_of(name):
             return [i for i in range(count) if op.arrays[owner[i]] == name]
 
-        self.arguments = [n for n in op.arrays if n in named]
+        self.spared = [n for n, other in op.only_for.items() if not mask >> op.arrays.index(other) & 1]
+        self.arguments = [n for n in op.arrays if n in named and n not in self.spared]
         self.likes = [n for n in op.arrays if f"{n}_like" in named]
         self.hidden = [n for n in op.hidden if n in named]
         self.inputs = [i for n in self.arguments for i in inputs_of(n)]
@@ -155,7 +163,7 @@ class Plan:
         self.wants_y = "y" in named
         self.takes = {n.removeprefix("g_") for n in named if n.startswith("g_")}  # hidden outputs that may have g
         order = ["g", *self.arguments, *(f"{n}_like" for n in self.likes), *["y"] * self.wants_y, *self.hidden]
-        order += [*(f"g_{h}" for h in op.hidden), "needed", *op.constants]
+        order += [*(f"g_{h}" for h in op.hidden), "needed", *op.constants, *self.spared]
         self.picks = [[order.index(n) for n in _names(rule)] if rule else None for rule in self.rules]
         self.many = len(inputs_of(op.arrays[-1])) if op.variadic else None
         self.fixed = count - (self.many or 0)

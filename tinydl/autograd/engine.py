@@ -166,6 +166,8 @@ class OpNode(RecordedNode):
             values += gs[visible:]
         values.append(wanted if plan.many is None else [*wanted[: plan.fixed], True in wanted[plan.fixed :]])
         values += self.constants
+        if plan.spared:
+            values += [None] * len(plan.spared)
         return values
 
     def backward(self, gs, wanted):
