@@ -61,8 +61,8 @@ CASES["matmul"] += [
     Sample(normal(300, 600), normal(600, 131)),
 ]
 CASES["linear"] += [Sample(normal(5, 67, 600), normal(131, 600), b) for b in (None, normal(131), normal())]
-u, x, w = normal(5, 67, 131), normal(5, 67, 600), normal(131, 600)
-CASES["linear_grad"] += [Sample(u, a, b, bias) for a, b, bias in ((x, w, True), (x, None, False), (None, w, True))]
+for m, k in ((131, 600), (601, 5), (5, 601)):
+    CASES["linear_grad"].append(Sample(normal(5, 67, m), normal(5, 67, k), normal(m, k)))
 # lines, turned planes with and without remainders, short turned lines
 for x in (
     normal(4, 9, 521), normal(1013, 67).T, normal(3, 67, 2, 53).transpose(0, 3, 1, 2), normal(9, 64, 128).mT,

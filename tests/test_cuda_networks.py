@@ -61,7 +61,10 @@ def images(*shape):
 STEPS = {
     "LeNet": (
         lambda: lenet.LeNet(8, 1, 4), lambda: images(3, 1, 8, 8), lambda p: optim.AdamW(p, 1e-2),
-        {"conv", "conv_weight", "linear", "relu", "relu_slope", "max_pool", "max_pool_scatter", "cross_entropy"},
+        {
+            *("conv", "conv_weight", "linear", "linear_grad", "relu", "relu_slope", "max_pool", "max_pool_scatter"),
+            "cross_entropy",
+        },
     ),
     "LSTM": (
         Words, lambda: tinydl.randint(0, 11, (5, 3)), lambda p: optim.SGD(p, 0.1, 0.9, nesterov=True),

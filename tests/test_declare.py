@@ -55,6 +55,32 @@ def test_a_declared_operation_has_every_order():
         my_product(x, w, 3.0)
 
 
+def test_an_argument_for_anothers_gradient_alone_is_kept_only_then():
+    @op
+    def my_product(xp, x: Array, other: Array):
+        """x * other."""
+        return x * other
+
+    seen = []
+
+    def rule(g, x, other, needed):
+        seen.append((x is None, other is None))
+        return [g * other if needed[0] else None, g * x if needed[1] else None]
+
+    my_product.grads_together(rule, only_for={"x": "other", "other": "x"})
+    x, other = leaf(3), leaf(3, seed=1)
+    assert gradcheck(my_product, (x, other), order=3)
+    for given, missing, slope in (
+        ((x, CONSTANT), (True, False), CONSTANT), ((CONSTANT, x), (False, True), CONSTANT), ((x, x), (False,) * 2, 2 * x)
+    ):  # fmt: skip
+        y = my_product(*given)
+        seen.clear()
+        close(autograd.grad(y.sum(), x)[0], slope)
+        assert seen == [missing]
+    with pytest.raises(TypeError, match="only_for names .'wrong'."):
+        my_product.grads_together(rule, only_for={"x": "wrong"})
+
+
 def test_an_op_cannot_be_declared_twice():
     def body(xp, x: Array):
         return x

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import tinydl
 import tinydl.nn.functional as F
 from tinydl.kernels.cpu import jit
-from tinydl.kernels.cpu.gemm import LOW, MR, heights, pack, products, row_of
-from tinydl.kernels.cpu.matmul import linear, matmul
+from tinydl.kernels.cpu.gemm import LOW, MR, heights, pack, products, row_of, two_products
+from tinydl.kernels.cpu.matmul import linear, linear_grad, matmul
 
 SIZES = st.sampled_from([0, 1, 2, 7, 16, 33, 61, 131, 300])
 TERMS = st.sampled_from([0, 1, 2, 15, 33, 131, 513, 1100])
@@ -56,6 +56,10 @@ def test_kernels_serve_what_is_large(data, batch, dtype):
     agree(matmul(x, w.T), np.matmul(x, w.T, dtype="float64"), k)
     other = operand(data, (*batch, k, m), dtype)
     agree(matmul(x, other), np.matmul(x, other, dtype="float64"), k)
+    u = operand(data, (*batch, n, m), dtype)
+    by_input, by_weight = linear_grad(u, x, w)
+    agree(by_input, np.matmul(u, w, dtype="float64"), m)
+    agree(by_weight, np.matmul(u.reshape(-1, m).T, x.reshape(-1, k), dtype="float64"), u.size // m)
 
 
 def test_kernels_decline():
@@ -65,6 +69,7 @@ def test_kernels_decline():
     assert matmul(x[:9], x) is NotImplemented and matmul(x, x[0]) is NotImplemented
     assert matmul(x[None].repeat(2, 0), x[None]) is NotImplemented
     assert matmul(np.ones((3, 0), "f"), np.ones((0, 5), "f")) is NotImplemented
+    assert linear_grad(x, y, x) is NotImplemented and linear_grad(x[:9], x[:9], x) is NotImplemented
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -76,10 +81,36 @@ def test_threads_give_the_same_bits(dtype):
             found = []
             for n in (1, 2):
                 jit.set_num_threads(n)
-                found.append(products(a, b.swapaxes(1, 2)))
+                u = products(a, b.swapaxes(1, 2))
+                found.append((u, *two_products((u, b), (u.swapaxes(1, 2), a))))
         finally:
             jit.set_num_threads(before)
-        np.testing.assert_array_equal(*found)
+        for one, two in zip(*found):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_what_a_linear_layer_does_not_need_may_be_overwritten():
+    """As in PyTorch: the weight is needed for the input's gradient alone, the input for the weight's."""
+    for wanted in (0, 1, 2):
+        given = [tinydl.ones(*shape) for shape in ((2, 3), (4, 3), (4,))]
+        given[wanted].requires_grad_()
+        y = F.linear(*given)
+        for needed in (i for i in (0, 1) if i != wanted):
+            with tinydl.no_grad():
+                given[needed].add_(1)
+            if wanted == 2:
+                y.sum().backward(retain_graph=True)
+            else:
+                with pytest.raises(RuntimeError, match="linear: an operand .* overwritten in place"):
+                    y.sum().backward()
+        other = [tinydl.ones(*shape) for shape in ((2, 3), (4, 3))]
+        if wanted < 2:
+            other[wanted].requires_grad_()
+            y = F.linear(*other)
+            with tinydl.no_grad():
+                other[wanted].add_(1)
+            y.sum().backward()
+            assert (other[wanted].grad.numpy() == (4, 2)[wanted]).all()
 
 
 def test_gradients_of_a_linear_layer():

@@ -137,7 +137,8 @@ _scratch = _Scratch()
 
 
 def scratch(shape, dtype) -> np.ndarray:
-    """An array that is the caller's until the next call in this thread: for what a kernel packs and never returns."""
+    """An array that is the caller's until the next call in this thread: for what a kernel packs and never returns.
+    The memory, at most a few MB for each thread that kernels use, is kept as long as the calling thread lives."""
     dtype = np.dtype(dtype)
     size = dtype.itemsize * prod(shape)
     if size > len(_scratch.memory):

@@ -38,6 +38,7 @@ from .tiles import columns as masks_of
 # of so many rows, and of a strip. Without AVX-512 the first-level cache holds those of the strip.
 DEPTH, ROWS = (2048, 19 * MR) if VECTOR_BYTES == 64 else (1024, 38 * MR)
 FEW = 4  # strips that are computed from a left operand which stays where it stands, if it is given by its rows
+THIN = 64  # rows, columns or terms with which two products of as many multiplications take about the same time
 ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
 
 
@@ -63,13 +64,15 @@ def products(a, b, bias=None):
 
 
 def two_products(first, second):
-    """The products of two pairs a (1, M, K), b (1, K, N), of as many multiplications each: half of the threads for
-    each, so that less is packed twice than one after the other."""
-    threads = 1 if 2 * first[0].size * first[1].shape[2] <= ALONE else get_num_threads()
+    """The products of two pairs a (1, M, K), b (1, K, N), of as many multiplications each.  Where the number of threads
+    is even, half of them take each product, so that less is packed by several."""
+    (_, M, K), N = first[0].shape, first[1].shape[2]
+    threads = 1 if 2 * M * K * N <= ALONE else get_num_threads()
+    each = threads if threads % 2 or min(M, K, N) < THIN else threads // 2
     operands, found, room, dtype = [], [], 0, first[0].dtype
     for a, b in (first, second):
         (_, M, K), N = a.shape, b.shape[2]
-        _, cuts, more = _plan(1, M, K, N, dtype.itemsize, threads if threads % 2 else threads // 2)
+        _, cuts, more = _plan(1, M, K, N, dtype.itemsize, each)
         found.append(empty((1, M, N), dtype))
         operands += [*_lying(a), *_lying(b.swapaxes(1, 2)), found[-1], cuts]
         room = max(room, more)

@@ -8,9 +8,8 @@ from math import prod
 
 import numpy as np
 
-from .arrays import FLOATS
+from .arrays import FLOATS, plain
 from .gemm import products, two_products
-from .reduce import sum_to
 
 SMALL = 1 << 18  # multiplications up to which OpenBLAS stays on one thread
 
@@ -44,26 +43,13 @@ def linear(input, weight, bias):
     return y.reshape(*input.shape[:-1], m)
 
 
-def linear_grad(u, input, weight, bias):
-    """The gradients of linear's input (if weight is given), of weight (if input is) and of bias; declines as it does.
-
-    u (..., m) is that of its output, input (..., k), weight (m, k).
-    """
-    given = [a for a in (input, weight) if a is not None]
-    if not given or u.size * given[0].shape[-1] <= SMALL or len({u.dtype, *(a.dtype for a in given)}) > 1:
+def linear_grad(u, input, weight):
+    """u (..., m), input (..., k), weight (m, k) -> u W (..., k), u^T x (m, k); declines as matmul does."""
+    m, k = weight.shape
+    if u.size * k <= SMALL or not u.dtype == input.dtype == weight.dtype or u.dtype not in FLOATS:
         return NotImplemented
-    if u.dtype not in FLOATS:
-        return NotImplemented
-    m, k = u.shape[-1], given[0].shape[-1]
-    flat, pairs = u.reshape(1, u.size // m, m), []
-    if weight is not None:
-        pairs.append((flat, weight[None]))
-    if input is not None:
-        pairs.append((flat.swapaxes(1, 2), input.reshape(1, u.size // m, k)))
-    found = [y[0] for y in (two_products(*pairs) if len(pairs) == 2 else [products(*pairs[0])])]
-    if weight is not None:
-        found[0] = found[0].reshape(*u.shape[:-1], k)
-    if bias:
-        total = sum_to(flat[0], (m,))
-        found.append(flat[0].sum(axis=0) if total is NotImplemented else total)
-    return tuple(found)
+    rows = plain(u).reshape(1, u.size // m, m)
+    by_input, by_weight = two_products(
+        (rows, weight[None]), (rows.swapaxes(1, 2), input.reshape(1, input.size // k, k))
+    )
+    return by_input.reshape(input.shape), by_weight[0]

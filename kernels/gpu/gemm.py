@@ -14,7 +14,6 @@ from . import recording
 from .arrays import NARROW, plain
 from .launch import backend_of, launch
 from .precision import arithmetic
-from .reduce import sum_to
 from .source import Source
 from .tiles import shared_bytes, threads
 
@@ -86,25 +85,12 @@ def linear(input, weight, bias):
     return y if y is NotImplemented else y.reshape(*input.shape[:-1], len(weight))
 
 
-def linear_grad(u, input, weight, bias):
-    """The gradients of linear's input (if weight is given), of weight (if input is) and of bias.
-
-    u (..., m) is that of its output, input (..., k), weight (m, k).
-    """
-    rows, found = u.reshape(prod(u.shape[:-1]), u.shape[-1]), []
-    if weight is not None:
-        found.append(_any_product(u, weight))
-    if input is not None:
-        found.append(_any_product(rows.T, input.reshape(len(rows), input.shape[-1])))
-    if bias:
-        total = sum_to(rows, rows.shape[1:])
-        found.append(rows.sum(axis=0) if total is NotImplemented else total)
-    return tuple(found)
-
-
-def _any_product(x, other):
-    y = matmul(x, other)
-    return backend_of(x).xp.matmul(x, other) if y is NotImplemented else y
+def linear_grad(u, input, weight):
+    """u (..., m), input (..., k), weight (m, k) -> u W (..., k), u^T x (m, k); what matmul declines, by cuBLAS."""
+    rows = u.reshape(prod(u.shape[:-1]), u.shape[-1])
+    pairs = (u, weight), (rows.T, input.reshape(len(rows), input.shape[-1]))
+    found = [matmul(x, other) for x, other in pairs]
+    return tuple(backend_of(u).xp.matmul(*pair) if y is NotImplemented else y for y, pair in zip(found, pairs))
 
 
 def product(a, b, bias=None, what="matmul", name=None):

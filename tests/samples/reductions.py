@@ -82,15 +82,13 @@ SAMPLES = {
         Sample(normal(66, 64), normal(65, 64), None, kernel=True),
     ],
     "linear_grad": [
-        Sample(normal(2, 4), normal(2, 3), normal(4, 3), True),
-        Sample(normal(2, 5, 4), normal(2, 5, 3), None, True),
-        Sample(normal(4), None, normal(4, 3), False),
-        Sample(normal(2, 4), None, None, True),
-        Sample(normal(0, 4), normal(0, 3), normal(4, 3), True),
+        Sample(normal(2, 4), normal(2, 3), normal(4, 3)),
+        Sample(normal(2, 5, 4), normal(2, 5, 3), normal(4, 3)),
+        Sample(normal(4), normal(3), normal(4, 3)),
+        Sample(normal(0, 4), normal(0, 3), normal(4, 3)),
         # large enough for the kernel
-        Sample(normal(2, 33, 64), normal(2, 33, 66), normal(64, 66), True, kernel=True),
-        Sample(normal(66, 64), normal(66, 65), None, False, kernel=True),
-        Sample(normal(66, 64), None, normal(64, 65), True, kernel=True),
+        Sample(normal(2, 33, 64), normal(2, 33, 66), normal(64, 66), kernel=True),
+        Sample(normal(64, 67).T, normal(67, 65), normal(64, 65), kernel=True),
     ],
     "det": [Sample(BATCH), Sample(normal(0, 2, 2)), Sample(np.diag([2.0, 0.0, 3.0]), order=1)],
     "slogdet": [Sample(BATCH)],
@@ -148,14 +146,11 @@ def mode_at(values):
     return max(i for i, v in enumerate(values) if v == best)
 
 
-def linear_gradients(u, x, weight, bias):
-    """Row by row, as outer products."""
-    found = [] if weight is None else [np.einsum("...o,oi->...i", u, weight)]
-    rows = u.reshape(-1, u.shape[-1])
-    if x is not None:
-        pairs = zip(rows, x.reshape(-1, x.shape[-1]))
-        found.append(sum((np.outer(a, b) for a, b in pairs), np.zeros((rows.shape[1], x.shape[-1]))))
-    return tuple(found + [rows.sum(0)] * bias)
+def linear_gradients(u, x, weight):
+    """Row by row; of the weight as outer products."""
+    rows, inputs = u.reshape(-1, u.shape[-1]), x.reshape(-1, x.shape[-1])
+    by_weight = sum((np.outer(a, b) for a, b in zip(rows, inputs)), np.zeros(weight.shape))
+    return np.array([a @ weight for a in rows]).reshape(x.shape), by_weight
 
 
 ORACLES = {

@@ -93,9 +93,12 @@ class Op:
     def grads_together(self, rule, only_for=None):
         """One rule that returns the gradients of all array arguments, where they share work.
 
-        only_for: {argument: another}, what the rule needs for the other's gradient alone.  Where the other requires
-        none, the argument is not kept, and the rule gets None.
+        only_for: {a: b}: the rule uses argument a for the gradient of b alone.  Where b requires none, a is not kept,
+        and the rule gets None.
         """
+        unknown = {*(only_for or {}), *(only_for or {}).values()} - set(self.arrays)
+        if unknown:
+            raise TypeError(f"{self.name}: only_for names {sorted(unknown)}; its arrays are {self.arrays}")
         self.joint = rule
         self.only_for = only_for or {}
         self.rules = (rule,) * len(self.arrays)

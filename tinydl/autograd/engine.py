@@ -13,7 +13,7 @@ operations on tensors, and so differentiable again.  A rule's parameters say wha
 
     g                 the gradient of the output (of several outputs a tuple; None for one nobody used)
     y                 the output (of several a tuple)
-    an argument       the tensor, or the constant
+    an argument       the tensor, or the constant (None if it is `only_for` a gradient that is not wanted)
     x_like            shape, dtype and device of argument x
     a hidden output   an output of the body that callers do not see; g_NAME is its gradient
     needed            for each array argument whether its gradient is wanted (rules given by `grads_together`)

@@ -36,8 +36,11 @@ def floating(op, arrays):
 
 def equal(op, arrays):
     """All of one type; a mixture is refused."""
-    a, b = arrays[0], arrays[-1]
-    if len(arrays) == 2 and a.__class__ is b.__class__ is np.ndarray and a.dtype is b.dtype:
+    dtype = getattr(arrays[0], "dtype", None)
+    for a in arrays:
+        if a is not None and (a.__class__ is not np.ndarray or a.dtype is not dtype):
+            break
+    else:  # as nearly always
         return arrays
     found = {a.dtype for a in arrays if hasattr(a, "dtype")}
     if len(found) > 1:

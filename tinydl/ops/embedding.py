@@ -14,7 +14,6 @@ from .creation import arange, check_count, zeros
 from .elementwise import where
 from .linalg import matmul
 from .picking import check_index, take_at
-from .reduce import sum_to
 
 
 def _check_index(name, index):
@@ -212,44 +211,35 @@ def linear_(xp, input: Array, weight: Array, bias: Array | None):
 
 
 @op(promote=equal)
-def linear_grad(xp, u: Array, input: Array | None, weight: Array | None, bias):
-    """The gradients of linear's input, if weight is given, of its weight, if input is, and of its bias, if `bias`;
-    u (*, H_out) is that of its output."""
-    found = [] if weight is None else [matmul.op.body(xp, u, weight)]
-    if input is not None:
-        found.append(xp.matmul(_matrix(u, u.shape[-1]).T, _matrix(input, input.shape[-1])))
-    if bias:
-        found.append(sum_to.op.body(xp, u, u.shape[-1:]))
-    return tuple(found)
+def linear_grad(xp, u: Array, input: Array, weight: Array):
+    """The gradients of linear's input and weight, u W and u^T x, from u (*, H_out), that of its output."""
+    rows = _matrix(u, u.shape[-1])
+    return matmul.op.body(xp, u, weight), xp.matmul(rows.T, _matrix(input, input.shape[-1]))
+
+
+def _products(u, input, weight, of_input, of_weight):
+    """u W and u^T x, those that are wanted; at once if both are."""
+    if of_input and of_weight:
+        return linear_grad(u, input, weight)
+    by_input = u @ weight if of_input else None
+    by_weight = _matrix(u, u.shape[-1]).transpose(0, 1) @ _matrix(input, input.shape[-1]) if of_weight else None
+    return by_input, by_weight
 
 
 def _gradients_of_linear(g, input, weight, needed):
-    of_input, of_weight, of_bias = needed
-    return _placed(needed, linear_grad(g, input if of_weight else None, weight if of_input else None, of_bias))
+    return *_products(g, input, weight, *needed[:2]), g  # the engine sums it to the bias's shape
 
 
-def _placed(wanted, found):
-    """The tensors found, or the one, in the places of those that are wanted; None in the others."""
-    found = iter(found if isinstance(found, tuple) else (found,))
-    return [next(found) if want else None for want in wanted]
-
-
-def _gradients_of_linear_grad(g, u, input, weight, bias, needed):
-    """u W, u^T x and the sum of u are linear in each operand: products again, of what came for them."""
-    for_input, for_weight, for_bias = _placed((weight is not None, input is not None, bias), g)
-    by_u = []
-    if for_weight is not None:
-        by_u.append(linear_(input, for_weight, for_bias))
-    elif for_bias is not None:
-        by_u.append(for_bias.expand(u.shape))
-    if for_input is not None:
-        by_u.append(linear_(for_input, weight, None))
+def _gradients_of_linear_grad(g, u, input, weight, needed):
+    """Both are linear in each operand: products again, of what came for them."""
+    for_input, for_weight = g
+    by_u = None
+    if needed[0]:
+        parts = [] if for_input is None else [linear_(for_input, weight, None)]
+        parts += [] if for_weight is None else [linear_(input, for_weight, None)]
+        by_u = sum(parts[1:], parts[0])
     of_input, of_weight = needed[1] and for_weight is not None, needed[2] and for_input is not None
-    rest = (None, None)
-    if of_input or of_weight:
-        products = linear_grad(u, for_input if of_weight else None, for_weight if of_input else None, False)
-        rest = _placed((of_input, of_weight), products)
-    return sum(by_u[1:], by_u[0]) if needed[0] else None, *rest
+    return by_u, *_products(u, for_input, for_weight, of_input, of_weight)
 
 
 linear_.grads_together(_gradients_of_linear, only_for={"weight": "input", "input": "weight"})
