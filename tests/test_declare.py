@@ -71,7 +71,8 @@ def test_an_argument_for_anothers_gradient_alone_is_kept_only_then():
     x, other = leaf(3), leaf(3, seed=1)
     assert gradcheck(my_product, (x, other), order=3)
     for given, missing, slope in (
-        ((x, CONSTANT), (True, False), CONSTANT), ((CONSTANT, x), (False, True), CONSTANT), ((x, x), (False,) * 2, 2 * x)
+        ((x, CONSTANT), (True, False), CONSTANT), ((CONSTANT, x), (False, True), CONSTANT),
+        ((x, x), (False, False), 2 * x),
     ):  # fmt: skip
         y = my_product(*given)
         seen.clear()
