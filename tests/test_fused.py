@@ -37,9 +37,9 @@ def kernels(monkeypatch):
             found = (*(t.array for t in out), *(np.zeros(()) for _ in op.hidden))
             return found if len(found) > 1 else found[0]
 
-        def backward(g, needed, **named):
+        def backward(g, *args, needed):
             calls["gradient"] += 1
-            given = {k: lifted(v) for k, v in named.items() if k not in op.hidden}
+            given = {p.name: lifted(v) for p, v in zip(op.parameters, args)}  # what is hidden comes after them
             leaves = [given[a].requires_grad_() for a, n in zip(op.arrays, needed) if n]
             with enable_grad():
                 ys = outputs(op.body(**given))

@@ -94,7 +94,8 @@ def _roots(name, tensors, cotangents):
         raise RuntimeError(f"{name}: {len(tensors)} outputs need as many cotangents, got {len(cotangents)}")
     roots = []
     for i, (t, g) in enumerate(zip(tensors, cotangents)):
-        if t.edge() is None:
+        edge = t.edge()
+        if edge is None:
             raise RuntimeError(
                 f"{name}: output {i} (shape {tuple(t.shape)}) does not require grad: nothing it was computed from "
                 "does, or it was computed within no_grad"
@@ -110,7 +111,7 @@ def _roots(name, tensors, cotangents):
             raise TypeError(f"{name}: cotangent {i} must be a tensor, got {type(g).__name__}")
         elif g.array.shape != t.array.shape:
             raise RuntimeError(f"{name}: cotangent {i} has shape {tuple(g.shape)}, its output {tuple(t.shape)}")
-        roots.append((*t.edge(), g))
+        roots.append((*edge, g))
     return roots
 
 

@@ -5,7 +5,7 @@ The body, an expression in operations, stays the meaning, and the derivative of 
 
 from __future__ import annotations
 
-from .. import dtype as dtypes
+from ..dtype import FLOATING, NARROW
 from ..tensor import wrap
 from .declaration import Op
 from .dispatch import observed, observers, place
@@ -35,17 +35,17 @@ def apply_fused(op, inputs, constants):
     if state.autocast is not None:  # also without a policy: to its callers it is one operation
         return state.autocast.run(op.name, op.policy, apply_fused, op, inputs, constants)
     device, arrays = place(op, inputs)
-    if not device.narrow and any(dtypes.is_narrow(a.dtype) for a in arrays if hasattr(a, "dtype")):
+    floats = [a.dtype for a in arrays if hasattr(a, "dtype") and a.dtype in FLOATING]
+    if not (device.narrow or NARROW.isdisjoint(floats)):
         return in_float32(lambda *inputs: apply_fused(op, inputs, constants), *inputs)
     kernel = device.kernels[op.name]
-    types = {a.dtype for a in arrays if hasattr(a, "dtype") and dtypes.is_floating(a.dtype)}
-    if kernel is None or len(types) != 1 or any(a.__class__ in NUMBERS for a in arrays):
+    if kernel is None or len(set(floats)) != 1 or not NUMBERS.isdisjoint(map(type, arrays)):
         return op.with_kernel(op.body, inputs, constants)
     out = observed(op, device, arrays, constants) if observers else op.with_kernel(kernel, arrays, constants)
     if out is NotImplemented:
         return op.with_kernel(op.body, inputs, constants)
-    outs = out if isinstance(out, tuple) else (out,)
-    made = [wrap(a if isinstance(a, device.array_type) else device.xp.asarray(a)) for a in outs]
+    outs, kind = out if out.__class__ is tuple else (out,), device.array_type
+    made = [wrap(a if a.__class__ is kind else device.xp.asarray(a)) for a in outs]
     if state.recording:
         if not op.rules:
             op.rules = (_gradient_of_fused,) * len(op.arrays)
@@ -77,17 +77,10 @@ class FusedNode(OpNode):
         kernel = self.device.kernels[self.op.name + "_grad"]
         if kernel is None:
             return NotImplemented
-        op = self.op
         g = gs[0].array if len(gs) == 1 else tuple(None if g is None else g.array for g in gs)
         arrays = [None if x is None else x.array for x in inputs]
-        fixed = len(op.arrays) - op.variadic
-        named = dict(zip(op.arrays, arrays[:fixed]))
-        if op.variadic:
-            named[op.arrays[-1]] = arrays[fixed:]
-        out = kernel(
-            g, **named, **dict(zip(op.constants, self.constants)),
-            **dict(zip(op.hidden, [h.array for h in hidden])), needed=tuple(wanted),
-        )  # fmt: skip
+        kept = [h.array for h in hidden]
+        out = self.op.with_gradient(kernel, g, arrays, self.constants, kept, tuple(wanted))
         if out is NotImplemented:
             return out
         return [None if a is None else wrap(a) for a in out]

@@ -8,6 +8,7 @@ as they are made, and an edge leads only to a lower number: descending order is 
 from __future__ import annotations
 
 import itertools
+import operator
 import sys
 import weakref
 
@@ -140,6 +141,9 @@ def leaf_edge(tensor):
     return (Leaf(tensor), 0)
 
 
+_number = operator.attrgetter("number")
+
+
 def _reachable(roots, lowest):
     """All nodes below the roots, from number `lowest` on, in ascending order."""
     seen = set()
@@ -149,7 +153,7 @@ def _reachable(roots, lowest):
         if node not in seen and node.number >= lowest:
             seen.add(node)
             stack.extend([e[0] for e in node.edges if e is not None])
-    return sorted(seen, key=lambda node: node.number)
+    return sorted(seen, key=_number)
 
 
 def walk(roots, targets=None, create_graph=False, retain_graph=False):

@@ -36,7 +36,7 @@ def _check_classes(name, target, C, ignore_index=None):
     if target.device.type != "cpu" or not classes.size:
         return
     # the usual case costs one pass, and no operations: without a sign, what is negative is larger than any class
-    if classes.view(f"u{classes.itemsize}").max() < C:
+    if (classes if classes.dtype == uint8 else classes.view("uint64")).max() < C:
         return
     outside = (target < 0) | (target >= C)
     if ignore_index is not None:
@@ -141,7 +141,7 @@ def cross_entropy(
     reduction = reduction_of(name, reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing}")
-    soft = input.shape == target.shape
+    soft = input.array.shape == target.array.shape
     if soft and not target.is_floating_point():
         raise RuntimeError(
             f"{name}: a target in the shape of input holds probabilities and must be floating, got {target.dtype}"
