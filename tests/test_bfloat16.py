@@ -50,6 +50,7 @@ def test_its_limits_are_pytorchs():
     for name in ("eps", "max", "min", "tiny", "smallest_normal", "bits"):
         assert float(getattr(mine, name)) == float(getattr(its, name)), name
     assert tinydl.finfo("float32").eps == np.finfo("float32").eps
+    assert isinstance(mine, tinydl.finfo) and not isinstance(tinydl.iinfo("int8"), tinydl.finfo)
     for none in (tinydl.int64, bool, "uint8"):
         with pytest.raises(TypeError, match="expected a floating type, got .*; of integers see iinfo"):
             tinydl.finfo(none)

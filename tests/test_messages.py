@@ -64,6 +64,7 @@ MISTAKES = {
         "DataLoader: expected a dataset with __getitem__ and __len__, or an IterableDataset, got int",
     ),
     "words": (lambda: tinydl.tensor(["a", "b"]), TypeError, "tensor: expected real numbers, got strings"),
+    "half a row seen": (lambda: tinydl.zeros(6).view(2.0, 3), TypeError, "view: sizes must be integers, got (2.0, 3)"),
     "half a row": (lambda: tinydl.zeros(2.5), TypeError, "zeros: sizes must be integers, got 2.5"),
 }
 

@@ -127,7 +127,14 @@ def _category(dtype):
     return 2 if is_floating(dtype) else _CATEGORY[dtype.kind]
 
 
-class finfo(np.finfo):
+class _FloatLimits(type):
+    """So that what `finfo` gives is one of its instances, for bfloat16 too."""
+
+    def __instancecheck__(cls, x):
+        return isinstance(x, (np.finfo, ml_dtypes.finfo))
+
+
+class finfo(np.finfo, metaclass=_FloatLimits):
     """Limits of a floating type (NumPy's, which has PyTorch's names: eps, max, min, tiny, bits)."""
 
     def __new__(cls, dtype):

@@ -75,7 +75,10 @@ def flat_sizes(size, named=None):
 
 def complete(name, count, shape):
     """`shape` for `count` elements, with its -1, if any, worked out."""
-    shape = tuple(map(operator.index, shape))
+    try:
+        shape = tuple(map(operator.index, shape))
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be integers, got {tuple(shape)}") from None
     if math.prod(shape) == count and (not shape or min(shape) >= 0):  # as nearly always
         return shape
     known = math.prod(n for n in shape if n != -1)
