@@ -70,11 +70,13 @@ class Op:
             f"    return _enter(_op, ({''.join(a + ', ' for a in arrays)}), ({constants}))\n"
             f"def _with_kernel(f, a, c):\n    return f({', '.join(passed)})\n"
             f"def _with_body(f, xp, a, c):\n    return f({', '.join(['xp', *passed])})\n"
-            f"def _with_gradient(f, g, a, c, h, needed):\n    return f(g, {', '.join(passed)}, *h, needed=needed)\n"
         )
+        if self.fused:
+            given = f"g, {', '.join(passed)}, *h, needed=needed"
+            source += f"def _with_gradient(f, g, a, c, h, needed):\n    return f({given})\n"
         exec(source, names := names | {"_enter": enter, "_op": self, "__name__": __name__})
         self.with_kernel, self.with_body = names["_with_kernel"], names["_with_body"]
-        self.with_gradient = names["_with_gradient"]
+        self.with_gradient = names.get("_with_gradient")
         function = names[name]
         function.__doc__, function.__module__ = self.body.__doc__, self.body.__module__
         function.__qualname__ = self.body.__qualname__
