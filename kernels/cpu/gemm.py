@@ -38,7 +38,7 @@ from .tiles import columns as masks_of
 # of so many rows, and of a strip. Without AVX-512 the first-level cache holds those of the strip.
 DEPTH, ROWS = (2048, 19 * MR) if VECTOR_BYTES == 64 else (1024, 38 * MR)
 FEW = 4  # strips that are computed from a left operand which stays where it stands, if it is given by its rows
-THIN = 64  # rows, columns or terms with which two products of as many multiplications take about the same time
+THIN = 64  # rows, columns and terms from which on two products of as many multiplications take about the same time
 ALONE = 1 << 20  # multiplications up to which a second thread is not worth waking
 
 
