@@ -1,5 +1,7 @@
 """CUDA kernels of matrix products, against the operations' bodies in float64."""
 
+import copy
+
 import evidence
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from emulation import check, in_every_order, kernel_device
 from samples.make import Sample, normal
 
 import tinydl
-from tinydl.kernels.gpu import gemm, precision
+from tinydl.kernels.gpu import gemm, launch, precision
+from tinydl.testing import cudaemu
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -22,15 +25,15 @@ def mode(request, monkeypatch):
     precision.set_precision("matmul", before)
 
 
-@pytest.mark.parametrize("tile", gemm.TILES, ids=str)
-@pytest.mark.parametrize("a_turned", [False, True])
-@pytest.mark.parametrize("b_turned", [False, True])
-def test_every_layout_and_tile(tile, a_turned, b_turned, mode, monkeypatch):
+def check_layout(tile, a_turned, b_turned, k, mode, monkeypatch):
+    """A product of more than one tile in each direction, its operands as they are or on their sides."""
     monkeypatch.setattr(gemm, "LARGE", 0 if tile[0] == 128 else 1 << 30)
-    (n, m), k, bias = (tile[0] + 4, tile[1] + 8), 36, normal(tile[1] + 8).astype("f")
-    a = normal(2, n, k).astype("f")
-    b = normal(2, k, m).astype("f")
+    monkeypatch.setenv("TINYDL_WGMMA", str(int(tile == gemm.WGMMA_TILE)))
+    (n, m), bias = (tile[0] + 4, tile[1] + 8), normal(tile[1] + 8).astype("f")
+    a, b = normal(2, n, k).astype("f"), normal(2, k, m).astype("f")
     with kernel_device() as device:
+        if tile == gemm.WGMMA_TILE and not gemm.has_warpgroups(launch.backend_of(device.array(a))):
+            pytest.skip("the device is not of Hopper's kind")
         lying = [device.array(np.ascontiguousarray(t.swapaxes(1, 2)) if turned else t)
                  for t, turned in ((a, a_turned), (b, b_turned))]  # fmt: skip
         given = [t.swapaxes(1, 2) if turned else t for t, turned in zip(lying, (a_turned, b_turned))]
@@ -39,6 +42,43 @@ def test_every_layout_and_tile(tile, a_turned, b_turned, mode, monkeypatch):
     evidence.note(got, want, np.abs(want).max())
     bound = {"ieee": 4e-7, "tf32": 6e-4}[mode]
     assert got.dtype == "float32" and np.linalg.norm(got - want) < bound * np.linalg.norm(want)
+
+
+# three stages of 32 numbers take turns: 164 are more than they hold
+TILES = [*((tile, 36) for tile in gemm.TILES), (gemm.WGMMA_TILE, 4), (gemm.WGMMA_TILE, 164)]
+
+
+@pytest.mark.parametrize("tile, k", TILES, ids=str)
+@pytest.mark.parametrize("a_turned", [False, True])
+@pytest.mark.parametrize("b_turned", [False, True])
+def test_every_layout_and_tile(tile, k, a_turned, b_turned, mode, monkeypatch):
+    check_layout(tile, a_turned, b_turned, k, mode, monkeypatch)
+
+
+FAULTS = {
+    "no barrier": ("__syncthreads();  // the step is in", ""),
+    "no fence of stores": ("fence_proxy_async();\n    __sync", "__sync"),
+    "no fence of sums": ("wgmma_fence();\n#pragma", "#pragma"),
+    "two stages": ("STAGES = 3", "STAGES = 2"),
+    "a product is not waited for": ("wgmma_wait<0>(sums);", "wgmma_wait<1>(sums);"),
+    "sums begin with what is there": ("!first || k", "1"),
+    "rows in another order": ("word / 4 ^ row % 8", "word / 4 ^ row % 4"),
+    "another row's end": ("r < length && w < depth", "r < length"),
+    "a column too many": ("row < rows && column < columns", "row < rows && column <= columns"),
+    "low parts left out": ("wgmma_tf32(sums, described(a + OPERAND + k), other", "wgmma_tf32(sums, high, other"),
+}
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("mode", ["ieee"], indirect=True)
+@pytest.mark.parametrize("old, new", FAULTS.values(), ids=FAULTS)
+def test_planted_faults_in_products_of_warpgroups_are_caught(old, new, mode, monkeypatch):
+    broken = copy.copy(gemm.WGMMA)
+    assert old in broken.text
+    broken.__dict__["text"] = broken.text.replace(old, new)
+    monkeypatch.setattr(gemm, "WGMMA", broken)
+    with pytest.raises((cudaemu.EmulationError, AssertionError)):
+        check_layout(gemm.WGMMA_TILE, False, True, 164, mode, monkeypatch)
 
 
 # operands, and of the gradients' kernels those that must serve: sizes of 4 in each

@@ -23,6 +23,11 @@ TABLE = Path(__file__).parents[1] / "tests" / "cuda_compiled.json"
 TARGETS = ("sm_80", "sm_90", "sm_100")
 
 
+def targets(source: Source) -> tuple[str, ...]:
+    """The architectures that a source is for."""
+    return (source.target,) if source.target else TARGETS
+
+
 def sources() -> list[Source]:
     """Every source, in the order of their names."""
     for family in FAMILIES:
@@ -73,7 +78,7 @@ def compile_source(source: Source, compilers: dict) -> tuple[dict, list[str]]:
     """A row of the table, and the faults that were found."""
     row, faults = {"hash": source.digest}, []
     for name, compiler in compilers.items():
-        for target in TARGETS:
+        for target in targets(source):
             try:
                 row[f"{name} {target}"] = compiler(source, target)
             except RuntimeError as fault:

@@ -4,8 +4,12 @@ step that becomes a CUDA graph: CuPy lets no call of cuBLAS be captured.
 
 Narrow types cuBLAS multiplies as they are, with sums in float32.  What CuPy cannot give it, stacks of bfloat16 and
 products in a graph, goes through float32 with 10 bits: they hold both narrow types, so nothing is lost.
+
+Hopper's warpgroups multiply faster still (csrc/wgmma.cu).  No device has run that kernel yet: it serves where the
+environment has TINYDL_WGMMA=1.
 """
 
+import os
 from math import prod
 
 import numpy as np
@@ -31,6 +35,15 @@ GEMM = Source(
     *(_instance(n, a, b, t) for n in ("Ieee", "Tf32") for a in (0, 1) for b in (0, 1) for t in TILES),
     apart=True,
 )
+WGMMA = Source(
+    "wgmma.cu", *(f"gemm_wgmma<float, {n}, {a}, {b}>" for n in ("Ieee", "Tf32") for a in (0, 1) for b in (0, 1)),
+    apart=True, target="sm_90a",
+)  # fmt: skip
+WGMMA_TILE, WGMMA_THREADS, WGMMA_STAGE = (
+    (128, 128),
+    256,
+    3 * 2 * 128 * 128,
+)  # its stages' bytes, for each part of a number
 
 
 def matmul(x, other):
@@ -114,12 +127,22 @@ def product(a, b, bias=None, what="matmul", name=None):
         return _aligned(a, b, bias, what, name, a_deep, b_flat) if captured else NotImplemented
     large = -(-n // 128) * -(-m // 128) * batch >= LARGE
     tile, name = TILES[large], name or arithmetic("float32", what)
+    source, instance, block = GEMM, _instance(name, a_deep, not b_flat, tile), threads(tile)
+    shared = shared_bytes(tile, 4, a_deep, not b_flat)
+    if large and has_warpgroups(backend):
+        source, instance, block = WGMMA, f"gemm_wgmma<float, {name}, {int(a_deep)}, {int(not b_flat)}>", WGMMA_THREADS
+        tile, shared = WGMMA_TILE, WGMMA_STAGE * (2 if name == "Ieee" else 1)
     y = backend.empty((batch, n, m), a.dtype)
     launch(
-        GEMM, _instance(name, a_deep, not b_flat, tile), (-(-n // tile[0]) * -(-m // tile[1]), 1, batch), threads(tile),
-        a, b, bias if bias is None else plain(bias), y, n, m, k, shared=shared_bytes(tile, 4, a_deep, not b_flat),
+        source, instance, (-(-n // tile[0]) * -(-m // tile[1]), 1, batch), block,
+        a, b, bias if bias is None else plain(bias), y, n, m, k, shared=shared,
     )  # fmt: skip
     return y
+
+
+def has_warpgroups(backend):
+    """Whether products shall be Hopper's, and the device is one."""
+    return os.environ.get("TINYDL_WGMMA", "0") != "0" and backend.capability() == "90"
 
 
 def _aligned(a, b, bias, what, name, a_deep, b_flat):

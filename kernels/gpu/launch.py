@@ -32,6 +32,7 @@ class Backend(NamedTuple):
     address: Callable  # an array -> its address
     synchronize: Callable
     resident: Callable = lambda kernel, threads, shared: 132  # blocks that run at once: an H200's, one on each
+    capability: Callable = lambda: "90"  # the current device's, without its point
     graphs: Callable | None = None  # what captures launches, as graphs.Runtime
 
 
@@ -57,7 +58,8 @@ def _cupy():
 
     return Backend(
         "cuda", cupy, cupy.empty, cupy.RawModule, lambda a: np.uint64(0) if a is None else a, lambda a: a.data.ptr,
-        lambda: cupy.cuda.get_current_stream().synchronize(), _resident, Runtime,
+        lambda: cupy.cuda.get_current_stream().synchronize(), _resident,
+        lambda: cupy.cuda.Device().compute_capability, Runtime,
     )  # fmt: skip
 
 
@@ -75,8 +77,9 @@ def _resident(kernel, threads, shared):
 @functools.cache
 def compiled(source: Source, backend: Backend, instances: tuple[str, ...]) -> Any:
     """The module of a source's instances on a backend, compiled at its first launch."""
+    target = (f"-arch={source.target}",) if source.target else ()
     return backend.raw_module(
-        code=source.text, options=("-std=c++17", *source.options), name_expressions=list(instances),
+        code=source.text, options=("-std=c++17", *target, *source.options), name_expressions=list(instances),
         enable_cooperative_groups=source.cooperative,
     )  # fmt: skip
 

@@ -43,6 +43,7 @@ class Source:
     options: for the compiler.  cooperative: the kernels meet at grid barriers.  structs: those that kernels take by
     value, by their names in the source, as NumPy's types.  headers: those that are no files, by their names.
     apart: each instance is compiled by itself when it is first launched, as suits many large ones.
+    target: the one architecture that has what the source uses, such as "sm_90a"; none where every one has.
     """
 
     folder = CSRC
@@ -51,9 +52,10 @@ class Source:
     def __init__(
         self, file: str, *instances: str, options: tuple[str, ...] = (), cooperative: bool = False,
         structs: dict[str, np.dtype] | None = None, headers: dict[str, str] | None = None, apart: bool = False,
+        target: str | None = None,
     ):  # fmt: skip
         self.file, self.instances, self.options, self.cooperative = file, instances, options, cooperative
-        self.apart = apart
+        self.apart, self.target = apart, target
         self.headers = headers or {}
         self.structs = {name: np.dtype(f"V{dtype.itemsize}") for name, dtype in (structs or {}).items()}
         Source.all.append(self)
@@ -66,7 +68,7 @@ class Source:
     @property
     def digest(self) -> str:
         """What evidence about this source holds for: its text, instances and options."""
-        parts = [self.text, *self.instances, *self.options]
+        parts = [self.text, *self.instances, *self.options, *([self.target] if self.target else [])]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     @functools.cache  # noqa: B019 (sources live as long as the program)

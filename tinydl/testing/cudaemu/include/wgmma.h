@@ -1,11 +1,11 @@
-// CPU meaning of wgmma m64n64k8 TF32 with both operands in shared memory (PTX ISA: matrix descriptor,
-// 128-byte swizzle, D fragment). A product runs only when it is waited for: it reads shared memory as it is
+// CPU meaning of wgmma m64nNk8 TF32 with both operands in shared memory (PTX ISA: matrix descriptor, 128-byte swizzle,
+// D fragment): a thread holds N / 2 sums. A product runs only when it is waited for: it reads shared memory as it is
 // then, and the accumulators are NaN until then.
 #pragma once
 namespace emu {
 struct Wg {
   float* d;
-  float keep[32];
+  float keep[128];
   unsigned long long a, b;
   bool first;
   int use;
@@ -16,7 +16,7 @@ struct WgQ {
   bool fenced = false;
 };
 static std::vector<WgQ> wgq;
-static float wg_acc[1024][32];
+static float wg_acc[1024][128];
 static inline WgQ& wg() {
   if (wgq.size() < 1024) wgq.resize(1024);
   return wgq[threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)];
@@ -41,26 +41,18 @@ static inline unsigned smem_addr(const void* p) {
 }
 static inline void fence_proxy_async() { emu::unfenced.erase(threadIdx.x); }
 static inline void wgmma_fence() { emu::wg().fenced = true; }
-static inline void wgmma_m64n64k8_tf32(float (&d)[32], unsigned long long a, unsigned long long b, int keep) {
+template <int SUMS>
+static inline void wgmma_tf32(float (&d)[SUMS], unsigned long long a, unsigned long long b, int keep) {
   auto& q = emu::wg();
-  if (!q.fenced) {
-    raise(SIGILL);
-  }
+  if (!q.fenced) raise(SIGILL);
   bool first = true;
   for (auto& o : q.open)
     if (o.d == d) first = false;
   for (auto& gq : q.groups)
     for (auto& o : gq)
       if (o.d == d) first = false;
-  emu::Wg w;
-  w.d = d;
-  w.a = a;
-  w.b = b;
-  w.first = first;
-  w.use = keep;
-  if (first) {
-    std::memcpy(w.keep, d, sizeof w.keep);
-  }
+  emu::Wg w = {d, {}, a, b, first, keep};
+  if (first) std::memcpy(w.keep, d, sizeof d);
   for (float& v : d) v = NAN;
   q.open.push_back(w);
 }
@@ -70,26 +62,38 @@ static inline void wgmma_commit() {
   q.open.clear();
   q.fenced = false;
 }
-template <int N>
-static inline void wgmma_wait(float (&d)[32]) {
+template <int N, int SUMS>
+static inline void wgmma_wait(float (&d)[SUMS]) {
   auto& q = emu::wg();
-  if (!emu::unfenced.empty())
-    raise(SIGILL);  // some thread's cp.async landed with no fence.proxy.async after it
+  if (!emu::unfenced.empty()) raise(SIGILL);  // something was put there with no fence.proxy.async after it
   int w = (threadIdx.x >> 5) & 3, l = threadIdx.x & 31;
   float* acc = emu::wg_acc[threadIdx.x];
   while ((int)q.groups.size() > N) {
     for (auto& o : q.groups.front()) {
-      if (o.first) std::memcpy(acc, o.keep, sizeof o.keep);
-      if (!o.use) std::memset(acc, 0, sizeof o.keep);
-      for (int j = 0; j < 8; j++)
-        for (int e = 0; e < 4; e++) {
-          int row = w * 16 + (l >> 2) + (e >> 1) * 8, col = j * 8 + (l & 3) * 2 + (e & 1);
-          float s = 0;
-          for (int k = 0; k < 8; k++) s += emu::wg_at(o.a, row, k) * emu::wg_at(o.b, col, k);
-          acc[j * 4 + e] += s;
+      if (o.first) std::memcpy(acc, o.keep, sizeof d);
+      if (!o.use) std::memset(acc, 0, sizeof d);
+      float rows[2][8], column[8];
+      for (int h = 0; h < 2; h++)
+        for (int k = 0; k < 8; k++) rows[h][k] = emu::wg_at(o.a, w * 16 + (l >> 2) + h * 8, k);
+      for (int j = 0; j < SUMS / 4; j++)
+        for (int c = 0; c < 2; c++) {
+          for (int k = 0; k < 8; k++) column[k] = emu::wg_at(o.b, j * 8 + (l & 3) * 2 + c, k);
+          for (int h = 0; h < 2; h++) {
+            float s = 0;
+            for (int k = 0; k < 8; k++) s += rows[h][k] * column[k];
+            acc[j * 4 + h * 2 + c] += s;
+          }
         }
     }
     q.groups.pop_front();
   }
-  if (q.groups.empty() && q.open.empty()) std::memcpy(d, acc, sizeof(float) * 32);
+  if (q.groups.empty() && q.open.empty()) std::memcpy(d, acc, sizeof d);
+}
+// bytes into shared memory by an ordinary store: the tensor cores see them after a fence
+template <class V>
+static inline void put_shared(void* to, V value) {
+  long o = (const char*)to - emu::dyn_base;
+  if (o < 0 || o + (long)sizeof(V) > (long)emu::dyn_size || o % sizeof(V)) raise(SIGILL);
+  std::memcpy(to, &value, sizeof(V));
+  emu::unfenced.insert(threadIdx.x);
 }
