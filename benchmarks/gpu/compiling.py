@@ -32,6 +32,8 @@ def compiled(portion: tuple[str, tuple[str, ...]], dry: bool = False) -> str:
             from tinydl.testing.emulated import EMULATED as backend
         else:
             backend = launch._cupy()
+        if source.target and source.target != f"sm_{backend.capability()}a":
+            return ""  # it is for other devices
         launch.compiled(source, backend, instances).get_function(instances[0])
     except Exception as error:
         return f"{file}, {instances[0]}: {error}"

@@ -6,6 +6,7 @@ python -m benchmarks.gpu.rows [--dry] ARITHMETIC:CASE ...   prints a row of JSON
 import contextlib
 import functools
 import json
+import os
 import statistics
 import sys
 
@@ -30,14 +31,15 @@ DRY = (
 def every(dry: bool, words=()) -> list[tuple[str, str]]:
     """(arithmetic, case) in the order of importance: the first of each family, then the second of each, ...
 
-    "default" is PyTorch's; convolutions, recurrent layers and training steps follow a second time without TF32.
+    "default" is PyTorch's; convolutions, recurrent layers and training steps follow a second time without TF32, linear
+    layers with tinydl's products by warpgroups.
     """
     found: dict[str, list] = {}
     for name, case in load().items():
         chosen = not words or any(w in name or w in case.family for w in words)
         if chosen and (not dry or name in DRY):
-            arithmetics = ("default", "ieee") if case.family in TF32 else ("default",)
-            found.setdefault(case.family, []).extend((a, name) for a in arithmetics)
+            more = ["ieee"] if case.family in TF32 else ["wgmma"] if case.family == "linear" else []
+            found.setdefault(case.family, []).extend((a, name) for a in ("default", *more))
     longest = max(map(len, found.values()), default=0)
     return [rows[i] for i in range(longest) for rows in found.values() if i < len(rows)]
 
@@ -49,10 +51,12 @@ def limit_of(name: str, arithmetic: str) -> str:
 
 @contextlib.contextmanager
 def multiplying(arithmetic: str):
-    """Within it both libraries multiply float32 by their defaults, or without TF32."""
+    """Within it both libraries multiply float32 by their defaults, or without TF32; tinydl's by warpgroups: "wgmma"."""
     import torch
 
-    kept = dict(precision._now)
+    kept, warpgroups = dict(precision._now), os.environ.get("TINYDL_WGMMA")
+    if arithmetic == "wgmma":
+        os.environ["TINYDL_WGMMA"] = "1"
     if arithmetic == "ieee":
         precision._now.update(dict.fromkeys(kept, "ieee"))
     torch.backends.cudnn.allow_tf32 = arithmetic != "ieee"
@@ -60,6 +64,8 @@ def multiplying(arithmetic: str):
         yield
     finally:
         precision._now.update(kept)
+        if arithmetic == "wgmma":
+            os.environ.pop("TINYDL_WGMMA") if warpgroups is None else os.environ.update(TINYDL_WGMMA=warpgroups)
 
 
 def medians(here, steps: dict) -> dict[str, float]:
