@@ -381,3 +381,28 @@ def test_the_scaler_takes_gradients_of_bfloat16():
     assert p.grad.dtype == bf16 and p.grad.tolist() == [0.5] * 3
     scaler.step(optimizer)
     assert p.tolist() == [0.5] * 3
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, i: tinydl.lerp(x, i, 0.5),
+        lambda x, i: tinydl.addmm(x, x, i),
+        lambda x, i: tinydl.addmm(i, x, x),
+        lambda x, i: tinydl.bincount(x[0]),
+        lambda x, i: tinydl.nn.functional.grid_sample(x[None, None], tinydl.stack([i, i], -1)[None]),
+        lambda x, i: tinydl.matmul(x, i),
+    ],
+)
+def test_refusals_name_the_types_that_came(dtype, call):
+    x, i = tinydl.ones(2, 2, dtype=dtype), tinydl.ones(2, 2, dtype="int64")
+    with pytest.raises((RuntimeError, ValueError), match=rf"\b{dtype}\b") as refusal:
+        call(x, i)
+    assert "float32" not in str(refusal.value)
+
+
+def test_bincount_of_narrow_weights_is_in_float64():
+    weights = tinydl.tensor([0.5, 1.5, 2.0], dtype="bfloat16")
+    counts = tinydl.bincount(tinydl.tensor([1, 1, 0]), weights)
+    assert counts.dtype == "float64" and counts.tolist() == [2.0, 2.0]

@@ -79,7 +79,12 @@ def execute(op, device, arrays, constants, kernel=None):
         for a in arrays:
             if a is not None and a.dtype in NARROW:
                 again = functools.partial(execute, op, device, constants=constants, kernel=kernel)
-                return run_in_float32(again, arrays, len(op.hidden))
+                as_given = functools.partial(_by_body, op, device, constants=constants)
+                return run_in_float32(again, arrays, len(op.hidden), as_given)
+    return _by_body(op, device, arrays, constants)
+
+
+def _by_body(op, device, arrays, constants):
     try:
         return op.with_body(op.body, device.xp, arrays, constants)
     except ValueError as e:

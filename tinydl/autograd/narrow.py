@@ -1,7 +1,8 @@
 """Narrow types, float16 and bfloat16: what is computed of them is computed in float32, and rounded once.
 
 An operation's body never meets them (unless it is exact), a kernel only if it serves them.  On a device without such
-kernels gradients and composites, too, are computed in float32 from end to end.
+kernels gradients and composites, too, are computed in float32 from end to end.  What is refused there is tried as it
+came: the message then names the types that the caller gave.
 """
 
 from __future__ import annotations
@@ -22,15 +23,33 @@ def common_type(operands) -> np.dtype | None:
     return functools.reduce(dtypes.promote_types, [a.dtype for a in found]) if found else None
 
 
+REFUSALS = (IndexError, RuntimeError, TypeError, ValueError)
+
+
 def _is_narrow(x):
     return getattr(x, "dtype", None) in dtypes.NARROW
 
 
+def _refused_as_given(function, *args, **kwargs):
+    """Raise what function(*args, **kwargs) does, in place of the refusal that is being handled."""
+    try:
+        function(*args, **kwargs)
+    except REFUSALS as refusal:
+        raise refusal from None
+
+
 # ---------------------------------------------------------------- arrays
-def run_in_float32(run, arrays, hidden):
-    """run(arrays), narrow ones in float32; of the outputs all but the last `hidden` are rounded."""
+def run_in_float32(run, arrays, hidden, body):
+    """run(arrays), narrow ones in float32; of the outputs all but the last `hidden` are rounded.
+
+    body: what refuses arrays as they are.
+    """
     dtype = common_type(arrays)
-    out = run([a.astype(dtypes.float32) if _is_narrow(a) else a for a in arrays])
+    try:
+        out = run([a.astype(dtypes.float32) if _is_narrow(a) else a for a in arrays])
+    except REFUSALS:
+        _refused_as_given(body, arrays)
+        raise
     return _rounded(out, dtype, lambda a: a.astype(dtype), hidden)
 
 
@@ -70,6 +89,10 @@ def rounded_once(function):
         apart = len({a.dtype for a in operands}) != 1
         if apart or not _is_narrow(operands[0]) or operands[0].device.narrow:
             return function(*args, **kwargs)
-        return in_float32(function, *args, **kwargs)
+        try:
+            return in_float32(function, *args, **kwargs)
+        except REFUSALS:
+            _refused_as_given(function, *args, **kwargs)
+            raise
 
     return once

@@ -108,15 +108,19 @@ def _distinct(name, over, x, dim, return_inverse, return_counts):
 
 
 # ---------------------------------------------------------------- counting
-@op
+@op(exact=True)
 def bincount(xp, x: Array, weights: Array | None = None, minlength=0):
-    """How often (or with what weight) each number >= 0 occurs.  x: (n,) -> (max + 1,) or longer."""
+    """How often each number >= 0 occurs, or with what weight: in float32, of other weights float64.  x: (n,) -> (max +
+    1,) or longer.
+    """
     if x.ndim != 1 or dtypes.is_floating(x.dtype):
         raise RuntimeError(f"bincount: expected a vector of integers, got {x.dtype} {x.shape}")
     if x.size and (least := int(x.min())) < 0:
         raise RuntimeError(f"bincount: expected numbers of at least 0, got {least}")
-    counts = xp.bincount(x, weights, minlength)
-    return counts if weights is None or weights.dtype != "float32" else counts.astype("float32")
+    if weights is None:
+        return xp.bincount(x, None, minlength)
+    counts = xp.bincount(x, weights.astype("float64", copy=False), minlength)
+    return counts.astype("float32") if weights.dtype == "float32" else counts
 
 
 @op
