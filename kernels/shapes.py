@@ -21,6 +21,11 @@ def three(shape, kept):
     return (*sizes, *[1] * (3 - len(sizes))) if len(sizes) <= 3 else None
 
 
+def around(shape, dim):
+    """(A, n, B): the sizes of the dimensions before `dim`, of `dim`, and of those behind it."""
+    return prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])
+
+
 def joined(x):
     """x (N, C, *) with its channels first where planes are narrow; a view."""
     return x if prod(x.shape[2:]) >= NARROW else x.swapaxes(0, 1)

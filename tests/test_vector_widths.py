@@ -16,7 +16,7 @@ from tinydl.kernels.cpu import jit
 HERE = Path(__file__).parent
 FILES = (
     "attention", "batch_conv", "copies", "direct_conv", "fused", "kernels_cpu", "norm_kernels", "optim_kernels",
-    "pointwise_kernels", "products", "sequence_kernels", "winograd",
+    "pointwise_kernels", "products", "scan_order_kernels", "sequence_kernels", "winograd",
 )  # fmt: skip
 # what starts processes or asks for one thread or two itself
 ELSEWHERE = "not (threads or thread or cache or forked or imports_no_numba)"

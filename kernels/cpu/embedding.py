@@ -5,11 +5,10 @@ counting: each row of the result has one thread, which writes it once and adds i
 Where few are added to many, one thread adds after all have written zeros.
 """
 
-from math import prod
-
 import numpy as np
 from numba import prange
 
+from ..shapes import around
 from .arrays import FLOATS, empty, plain
 from .jit import jit
 
@@ -24,7 +23,7 @@ def take_at(x, indices, dims):
     if len(indices) != 1 or x.dtype not in FLOATS or not x.flags.carray:
         return NotImplemented
     (index,), (dim,) = indices, dims
-    A, V, B = _three(x.shape, dim)
+    A, V, B = around(x.shape, dim)
     if A * index.size * B < SMALLEST or not _inside(places := _flat(index), V):  # NumPy tells what is wrong
         return NotImplemented
     y = empty((*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]), x.dtype)
@@ -37,7 +36,7 @@ def add_at(x, start, indices, shape, dims):
     if len(indices) != 1 or x.dtype not in FLOATS:
         return NotImplemented
     (index,), (dim,) = indices, dims
-    A, V, B = _three(shape, dim)
+    A, V, B = around(shape, dim)
     picked = (*shape[:dim], *index.shape, *shape[dim + 1 :])
     if x.shape != picked or x.size < SMALLEST or not x.flags.c_contiguous:
         return NotImplemented
@@ -52,10 +51,6 @@ def add_at(x, start, indices, shape, dims):
     else:
         _add(rows, begun, *_sorted(index, V), sums, _rows_in_job(B))
     return y
-
-
-def _three(shape, dim):
-    return prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :])
 
 
 def _flat(index):

@@ -63,11 +63,11 @@ def _tiles(memory, start, sizes, source, target, tile, out):
             rest //= sizes[d]
         i0, j0 = job // across % down * tile[0], job % across * tile[1]
         begin, to = begin + i0 * s + j0 * t, to + i0 * step + j0
-        _tile(memory, begin, s, t, min(m - i0, tile[0]), min(n - j0, tile[1]), out, to, step)
+        block(memory, begin, s, t, min(m - i0, tile[0]), min(n - j0, tile[1]), out, to, step)
 
 
 @jit(apart=True)
-def _tile(memory, begin, s, t, m, n, out, to, step):
+def block(memory, begin, s, t, m, n, out, to, step):
     """out[to + i * step + j] = memory[begin + i * s + j * t] for i < m, j < n."""
     VL = lanes(memory)
     if t == 0:

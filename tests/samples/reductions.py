@@ -13,6 +13,9 @@ DISTINCT = [Sample(distinct(3, 4), BOTH), Sample(distinct(2, 3, 2), LAST)]
 SIGNS = {"through": lambda *parts: tuple(abs(p) for p in parts)}
 WIDE, TALL, BATCH = normal(2, 4), normal(4, 2), normal(2, 3, 3)
 
+NEAR_1 = np.exp(normal(131, 257) / 9)  # so that products of many stay numbers
+LARGE = {"order": 0, "kernel": True}
+
 SAMPLES = {
     # reductions; reduced dimensions stay with size 1
     "sum_to": [
@@ -26,16 +29,49 @@ SAMPLES = {
     "all": [Sample(booleans(3, 4), LAST), Sample(integers(2, 3, 4), BOTH), Sample(normal(0, 3), (0,))],
     "any": [Sample(booleans(3, 4), LAST), Sample(integers(2, 3, 4), BOTH), Sample(normal(0, 3), (0,))],
     "logsumexp": [Sample(normal(3, 4) * 9, BOTH), Sample(normal(2, 3, 2), LAST), Sample(normal(0, 3), (0,))],
-    "prod": [Sample(normal(3, 4), 1), Sample(np.array([[0.0, 2, 3], [0, 0, 4]]), 1), Sample(normal(0, 3), 0)],
+    "prod": [
+        Sample(normal(3, 4), 1),
+        Sample(np.array([[0.0, 2, 3], [0, 0, 4]]), 1),
+        Sample(normal(0, 3), 0),
+        Sample(NEAR_1, 1, **LARGE),
+        Sample(NEAR_1, 0, **LARGE),
+    ],
     "std": [Sample(normal(3, 4), BOTH, 1), Sample(normal(2, 3, 2), LAST, 0)],
     "var": [Sample(normal(3, 4), BOTH, 1), Sample(normal(2, 3, 2), LAST, 0)],
     "vector_norm": [Sample(distinct(3, 4), p, LAST) for p in (2, 1, 0, math.inf, -math.inf, 3.5, 0.5)],
     # scans
-    "cumsum": [Sample(normal(3, 4), 1), Sample(normal(3, 4), 0, reverse=True), Sample(normal(0, 3), 0)],
-    "cumprod": [Sample(normal(3, 4), 1), Sample(np.array([2.0, 0, 3, 0, 4]), 0), Sample(normal(0, 3), 0)],
-    "logcumsumexp": [Sample(normal(3, 4), 1), Sample(normal(4, 2) * 30, 0)],
-    "recurrence": [Sample(normal(2, 4), normal(2, 4), 1), Sample(normal(3, 2), normal(3, 2), 0, True)],
-    "running_winner": [Sample(integers(4, 3, 6), 1, "maximum"), Sample(normal(5, 2), 0, "minimum")],
+    "cumsum": [
+        Sample(normal(3, 4), 1),
+        Sample(normal(3, 4), 0, reverse=True),
+        Sample(normal(0, 3), 0),
+        Sample(normal(131, 257), 1, False, **LARGE),
+        Sample(normal(3, 113, 101), 1, True, **LARGE),
+    ],
+    "cumprod": [
+        Sample(normal(3, 4), 1),
+        Sample(np.array([2.0, 0, 3, 0, 4]), 0),
+        Sample(normal(0, 3), 0),
+        Sample(NEAR_1, 1, **LARGE),
+        Sample(NEAR_1, 0, **LARGE),
+    ],
+    "logcumsumexp": [
+        Sample(normal(3, 4), 1),
+        Sample(normal(4, 2) * 30, 0),
+        Sample(normal(131, 257), 1, **LARGE),
+        Sample(normal(131, 257) * 30, 0, **LARGE),
+    ],
+    "recurrence": [
+        Sample(normal(2, 4), normal(2, 4), 1),
+        Sample(normal(3, 2), normal(3, 2), 0, True),
+        Sample(normal(131, 257), normal(131, 257), 1, False, **LARGE),
+        Sample(normal(3, 113, 101), normal(3, 113, 101), 1, True, **LARGE),
+    ],
+    "running_winner": [
+        Sample(integers(4, 3, 6), 1, "maximum"),
+        Sample(normal(5, 2), 0, "minimum"),
+        Sample(normal(131, 257), 1, "maximum", **LARGE),
+        Sample(normal(3, 113, 101), 1, "minimum", **LARGE),
+    ],
     # order
     "argmax": [Sample(distinct(3, 4), 1), Sample(distinct(3, 4), 0)],
     "argmin": [Sample(distinct(3, 4), 1), Sample(distinct(3, 4), 0)],

@@ -121,6 +121,10 @@ def calls() -> dict[str, Call]:
         x = ones(256, 256, dtype=dtype)
         (x.sum() + x.sum(0).sum() + x.sum(1).sum()).backward()
 
+    def scan(dtype):
+        x = ones(256, 256, dtype=dtype)
+        (x.cumsum(0) + x.cumprod(0) + x.logcumsumexp(0) + x.cummax(0).values + x.prod(0)).sum().backward()
+
     def attend(dtype):
         q = ones(1, 2, 64, 32, dtype=dtype)
         for causal in (False, True):
@@ -164,6 +168,7 @@ def calls() -> dict[str, Call]:
         "pointwise functions": compute,
         "softmax and cross-entropy": classify,
         "sums": add_up,
+        "running sums and products": scan,
         "normalisation": normalize,
         "interpolation": enlarge,
         "what lies under a grid": sample,

@@ -1,0 +1,171 @@
+"""Kernels along a dimension (scans, order, picking) against plain loops, NumPy in float64 and PyTorch."""
+
+import numpy as np
+import pytest
+from oracle import oracle
+
+from tinydl.kernels import cpu
+from tinydl.kernels.cpu import jit
+
+RNG = np.random.default_rng(0)
+SHAPES = [(5, 83, 89), (41, 67, 13), (257, 131), (33_001,), (7, 3, 1571)]
+EVERY = [(shape, dim) for shape in SHAPES for dim in range(len(shape))]
+LAYOUTS = {
+    "plain": lambda a: a,
+    "every other": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "reversed": lambda a: a[..., ::-1].copy()[..., ::-1],
+    "last first": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
+}
+along = pytest.mark.parametrize("shape, dim", EVERY, ids=str)
+both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def numbers(shape, dtype="float64"):
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def odd(shape, dtype):
+    """With ties, both zeros, both infinities and NaN of both signs."""
+    special = [-np.inf, np.inf, np.nan, -np.nan, 0.0, -0.0, 1.0, -1.0, 2.5, -2.5] + [3.0, -3.0] * 5
+    return RNG.choice(special, shape).astype(dtype)
+
+
+def served(name, *args):
+    """What the kernel gives in every layout and at one thread and two: the same bits; it must serve and leave its
+    operands alone."""
+    kept, runs, before = [np.copy(a) for a in args if isinstance(a, np.ndarray)], [], jit.get_num_threads()
+    try:
+        for n, layout in [(1, "plain"), (2, "plain"), *((2, name) for name in LAYOUTS)]:
+            jit.set_num_threads(n)
+            given = [LAYOUTS[layout](a) if isinstance(a, np.ndarray) and a.ndim else a for a in args]
+            runs.append(cpu.load(name)(*given))
+    finally:
+        jit.set_num_threads(before)
+    for run in runs:
+        assert run is not NotImplemented, f"{name} declines"
+        np.testing.assert_array_equal(bits(run), bits(runs[0]), strict=True)
+    for a, b in zip([a for a in args if isinstance(a, np.ndarray)], kept):
+        np.testing.assert_array_equal(a, b)
+    return runs[0]
+
+
+def bits(a):
+    assert a.flags.c_contiguous
+    return a.view(f"u{a.itemsize}")
+
+
+def close(got, want, dtype, scale):
+    """To a few units of `scale` in the last place; what is not finite, exactly."""
+    assert got.dtype == dtype and got.shape == want.shape
+    tolerance = {"float32": 3e-7, "float64": 3e-15}[dtype]
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(got[~finite], want[~finite].astype(dtype))
+    error = np.abs(got[finite].astype(np.float64) - want[finite])
+    assert (error <= tolerance * scale[finite] + 1e-300).all(), error.max()
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp", "prod", "recurrence", "running_winner"])
+def test_what_is_small_or_of_other_types_is_declined(name):
+    more = {"cumsum": (0, False), "running_winner": (0, "maximum"), "recurrence": (np.ones(9), 0, False)}.get(
+        name, (0,)
+    )
+    for x in (np.ones(9), np.ones((0, 5)), np.ones(99_999, np.int64)):
+        assert cpu.load(name)(x, *more) is NotImplemented
+
+
+# ---------------------------------------------------------------- scans
+@along
+@both_types
+@pytest.mark.parametrize("reverse", [False, True])
+def test_running_sums_are_numpys_in_long_double(shape, dim, dtype, reverse):
+    x = numbers(shape, dtype)
+    turn = (lambda a: np.flip(a, dim)) if reverse else lambda a: a
+    want, scale = (turn(np.cumsum(turn(a.astype(np.longdouble)), dim)) for a in (x, abs(x)))
+    got = served("cumsum", x, dim, reverse)
+    if dtype == "float32":
+        close(got, want.astype(np.float64), dtype, np.maximum(abs(want), 1e-6 * scale).astype(np.float64))
+    else:
+        close(got, want.astype(np.float64), dtype, 9 * scale.astype(np.float64))
+
+
+def test_running_sums_of_float32_are_rounded_once():
+    x = np.full((64, 4096), 0.1, np.float32)
+    got = served("cumsum", x, 1, False)
+    np.testing.assert_array_equal(got, np.cumsum(x.astype(np.float64), 1).astype(np.float32))
+
+
+@along
+@both_types
+def test_running_products_and_products(shape, dim, dtype):
+    x = np.exp(numbers(shape) / 30).astype(dtype) * RNG.choice([-1, 1], shape).astype(dtype)
+    want = np.cumprod(x.astype(np.longdouble), dim)
+    n = shape[dim]
+    steps = n if dtype == "float64" else 1
+    close(served("cumprod", x, dim), want.astype(np.float64), dtype, steps * abs(want).astype(np.float64))
+    last = np.take(want, [-1], dim).astype(np.float64)
+    close(served("prod", x, dim), last, dtype, n * abs(last))
+
+
+@both_types
+@pytest.mark.parametrize("dim", [0, 1])
+def test_nan_infinities_and_zeros_in_running_sums_and_products(dtype, dim):
+    x = numbers((257, 131), dtype)
+    for value in (np.inf, -np.inf, np.nan, 0.0, -0.0):
+        x[RNG.random(x.shape) < 0.002] = value
+    with np.errstate(invalid="ignore"):
+        sums, products = np.cumsum(x, dim, dtype=np.float64), np.cumprod(x, dim, dtype=np.float64)
+    for got, want in ((served("cumsum", x, dim, False), sums), (served("cumprod", x, dim), products)):
+        np.testing.assert_allclose(got, want.astype(dtype), rtol=1e-4, atol=1e-4)
+        zero = got == 0
+        np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(want[zero]))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(served("prod", x, dim), x.prod(dim, keepdims=True), rtol=1e-4, atol=1e-30)
+    zeros = np.full((257, 131), -0.0, dtype)
+    assert np.signbit(served("cumsum", zeros, dim, False)).all()
+
+
+@along
+@both_types
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrences_are_those_of_a_plain_loop(shape, dim, dtype, reverse):
+    x, a = numbers(shape, dtype), numbers(shape, dtype).clip(-0.9, 0.9)
+    edge = [slice(None)] * len(shape)
+    edge[dim] = -1 if reverse else 0
+    a[tuple(edge)] = np.inf  # of the first nothing is asked
+    terms = [np.moveaxis(v.astype(np.longdouble), dim, 0)[:: -1 if reverse else 1] for v in (x, a)]
+    want, y = [], 0
+    for i, (v, factor) in enumerate(zip(*terms)):
+        y = v + factor * y if i else v
+        want.append(y)
+    want = np.moveaxis(np.array(want)[:: -1 if reverse else 1], 0, dim).astype(np.float64)
+    close(served("recurrence", x, a, dim, reverse), want, dtype, 10 + abs(want))
+
+
+@along
+@both_types
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+@pytest.mark.parametrize("make", [numbers, odd])
+def test_running_winners_are_pytorchs(shape, dim, dtype, name, make):
+    torch = oracle()
+    x = make(shape, dtype)
+    want = (torch.cummax if name == "maximum" else torch.cummin)(torch.tensor(x), dim)
+    got = served("running_winner", x, dim, name)
+    np.testing.assert_array_equal(got, want.indices.numpy(), strict=True)
+
+
+@along
+@both_types
+def test_logarithms_of_running_sums(shape, dim, dtype):
+    x = numbers(shape, dtype) * 9
+    want = np.logaddexp.accumulate(x.astype(np.longdouble), dim).astype(np.float64)
+    close(served("logcumsumexp", x, dim), want, dtype, 2 + abs(want))
+
+
+@both_types
+@pytest.mark.parametrize("values", [(-np.inf,), (-np.inf, 0.5), (np.inf, 0.5, -np.inf), (np.nan, 0.5, np.inf, -np.inf)])
+def test_logarithms_of_running_sums_with_infinities(dtype, values):
+    x = RNG.choice(values, (131, 257)).astype(dtype)
+    x[0] = np.where(RNG.random(257) < 0.5, -np.inf, 1000.0)
+    with np.errstate(invalid="ignore"):
+        want = np.logaddexp.accumulate(x.astype(np.float64), 0)
+    close(served("logcumsumexp", x, 0), want, dtype, 2 + abs(want))
