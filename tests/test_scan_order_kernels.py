@@ -169,3 +169,96 @@ def test_logarithms_of_running_sums_with_infinities(dtype, values):
     with np.errstate(invalid="ignore"):
         want = np.logaddexp.accumulate(x.astype(np.float64), 0)
     close(served("logcumsumexp", x, 0), want, dtype, 2 + abs(want))
+
+
+# ---------------------------------------------------------------- order
+def stable(x, dim, descending=False):
+    """Indices by Python's own stable sort, line by line: NaN is the largest, equal ones keep their order."""
+
+    def key(v):
+        return (v != v, 0.0 if v != v else v + 0.0)
+
+    def of_line(line):
+        line = line.tolist()
+        # of two equal ones a sort in reverse keeps the order too
+        return np.array(sorted(range(len(line)), key=lambda i: key(line[i]), reverse=descending))
+
+    return np.apply_along_axis(of_line, dim, x)
+
+
+@along
+@both_types
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("make", [numbers, odd])
+def test_sorting_is_pythons(shape, dim, dtype, descending, make):
+    x = make(shape, dtype)
+    np.testing.assert_array_equal(served("argsort", x, dim, descending), stable(x, dim, descending), strict=True)
+
+
+@both_types
+@pytest.mark.parametrize("make", [lambda n, t: np.arange(n, dtype=t) % 7, lambda n, t: np.full(n, 3.0, t), numbers])
+def test_long_lines_are_sorted_by_longer_digits(dtype, make):
+    x = make(70_001, dtype)
+    for descending in (False, True):
+        np.testing.assert_array_equal(served("argsort", x, 0, descending), stable(x, 0, descending), strict=True)
+
+
+@both_types
+def test_numbers_of_every_size_are_sorted(dtype):
+    """Each exponent and both signs, the smallest and the largest numbers, and neighbours."""
+    word = np.uint32 if dtype == "float32" else np.uint64
+    x = RNG.integers(0, np.iinfo(word).max, 50_000, word, endpoint=True)
+    x[1000:2000] = x[:1000] + word(1)
+    x = x.view(dtype)
+    got = x[served("argsort", x, 0, False)]
+    np.testing.assert_array_equal(got, np.sort(x))
+
+
+@along
+@both_types
+@pytest.mark.parametrize("make", [numbers, odd])
+def test_one_is_found_where_a_stable_sort_puts_it(shape, dim, dtype, make):
+    x = make(shape, dtype)
+    order, n = stable(x, dim), shape[dim]
+    for k in sorted({1, 2, n // 3, n - 1, n} - {0}):
+        want = np.take(order, [k - 1], dim)
+        np.testing.assert_array_equal(served("kth_place", x, k, dim), want, strict=True)
+
+
+@along
+@both_types
+@pytest.mark.parametrize("skip_nan", [False, True])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 1.0])
+def test_medians_with_and_without_nan(shape, dim, dtype, skip_nan, share):
+    x = np.where(RNG.random(shape) < share, np.nan, np.round(numbers(shape), 2)).astype(dtype)
+    order = stable(x, dim)
+    valid = (x == x).sum(dim, keepdims=True)
+    rank = np.maximum(valid - 1, 0) // 2
+    if not skip_nan:
+        rank = np.where(valid < shape[dim], valid, rank)
+    want = np.take_along_axis(order, rank, dim)
+    np.testing.assert_array_equal(served("median_place", x, skip_nan, dim), want, strict=True)
+
+
+@along
+@both_types
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("make", [numbers, odd])
+def test_of_equal_ones_among_the_largest_the_first_comes_first(shape, dim, dtype, largest, make):
+    x = make(shape, dtype)
+    order, n = stable(x, dim, largest), shape[dim]
+    for k in sorted({1, 2, n // 3, n} - {0}):
+        want = np.take(order, range(k), dim)
+        np.testing.assert_array_equal(served("topk_places", x, k, dim, largest), want, strict=True)
+
+
+@pytest.mark.parametrize("name", ["sort", "topk", "kthvalue", "median"])
+def test_values_found_are_pytorchs(name):
+    import tinydl
+
+    torch, x = oracle(), numbers((301, 257), "float32")
+    more = {"topk": (17,), "kthvalue": (99,)}.get(name, ())
+    for dim in (0, 1):
+        got, want = (getattr(m.tensor(x), name)(*more, dim=dim) for m in (tinydl, torch))
+        np.testing.assert_array_equal(got.values.numpy(), want.values.numpy())
+        np.testing.assert_array_equal(got.indices.numpy(), want.indices.numpy())

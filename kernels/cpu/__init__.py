@@ -38,6 +38,7 @@ FAMILIES = {
     "recurrent": ("rnn", "rnn_grad", "gru", "gru_grad", "lstm", "lstm_grad"),
     "reduce": ("sum_to",),
     "resample": ("resample", "resample_adjoint"),
+    "order": ("argsort", "kth_place", "median_place", "topk_places"),
     "scan": ("cumsum", "cumprod", "logcumsumexp", "prod", "recurrence", "running_winner"),
     "softmax": (
         *("softmax", "softmax_slope", "log_softmax", "log_softmax_slope", "cross_entropy", "cross_entropy_grad"),

@@ -75,10 +75,33 @@ SAMPLES = {
     # order
     "argmax": [Sample(distinct(3, 4), 1), Sample(distinct(3, 4), 0)],
     "argmin": [Sample(distinct(3, 4), 1), Sample(distinct(3, 4), 0)],
-    "argsort": [Sample(distinct(3, 4), 1, False), Sample(distinct(3, 4), 0, True), Sample(normal(0, 3), 0, False)],
-    "kth_place": [Sample(distinct(3, 4), 2, 1), Sample(distinct(3, 4), 3, 0)],
-    "topk_places": [Sample(distinct(3, 4), 2, 1, True), Sample(distinct(3, 4), 2, 0, False)],
-    "median_place": [Sample(distinct(3, 4), False, 1), Sample(NANS, True, 1), Sample(NANS, False, 1)],
+    "argsort": [
+        Sample(distinct(3, 4), 1, False),
+        Sample(distinct(3, 4), 0, True),
+        Sample(normal(0, 3), 0, False),
+        Sample(distinct(131, 257), 1, False, **LARGE),
+        Sample(distinct(131, 257), 0, True, **LARGE),
+        Sample(distinct(33001), 0, False, **LARGE),
+    ],
+    "kth_place": [
+        Sample(distinct(3, 4), 2, 1),
+        Sample(distinct(3, 4), 3, 0),
+        Sample(distinct(131, 257), 99, 1, **LARGE),
+        Sample(distinct(131, 257), 7, 0, **LARGE),
+    ],
+    "topk_places": [
+        Sample(distinct(3, 4), 2, 1, True),
+        Sample(distinct(3, 4), 2, 0, False),
+        Sample(distinct(131, 257), 9, 1, True, **LARGE),
+        Sample(distinct(131, 257), 99, 0, False, **LARGE),
+    ],
+    "median_place": [
+        Sample(distinct(3, 4), False, 1),
+        Sample(NANS, True, 1),
+        Sample(NANS, False, 1),
+        Sample(distinct(131, 257), False, 1, **LARGE),
+        Sample(distinct(131, 257), True, 0, **LARGE),
+    ],
     "median_of_all": [Sample(distinct(3, 4), False, BOTH), Sample(NANS, True, BOTH, order=0)],
     "mode_place": [Sample(GROUPS, 1), Sample(GROUPS.astype(float), 0)],
     # search

@@ -125,6 +125,11 @@ def calls() -> dict[str, Call]:
         x = ones(256, 256, dtype=dtype)
         (x.cumsum(0) + x.cumprod(0) + x.logcumsumexp(0) + x.cummax(0).values + x.prod(0)).sum().backward()
 
+    def order(dtype):
+        x = ones(256, 256, dtype=dtype)
+        found = x.sort(0), x.topk(1, 0), x.kthvalue(1, 0), x.median(0)
+        sum(f.values.sum() for f in found).backward()
+
     def attend(dtype):
         q = ones(1, 2, 64, 32, dtype=dtype)
         for causal in (False, True):
@@ -169,6 +174,7 @@ def calls() -> dict[str, Call]:
         "softmax and cross-entropy": classify,
         "sums": add_up,
         "running sums and products": scan,
+        "sorting and selecting": order,
         "normalisation": normalize,
         "interpolation": enlarge,
         "what lies under a grid": sample,

@@ -16,15 +16,10 @@ from ..tensor import Tensor
 from . import elementwise, reduce, search
 from .creation import as_tensor
 from .elementwise import isnan, where
+from .picking import gather_
 from .reduce import amax, amin, drop, normalize_dim, refuse_empty, to_winners
 from .scan import ValuesIndices, at, of_vectors, running
 from .search import *  # noqa: F403
-
-
-def _gather(x, dim, indices):
-    from .index import gather
-
-    return gather(x, dim, indices)
 
 
 @of_vectors
@@ -33,7 +28,7 @@ def _picked(x, dim, keepdim, name, find, *constants):
     dim = normalize_dim(name, dim, x.ndim)
     refuse_empty(name, x, (dim,))
     indices = find(x, *constants, dim)
-    both = (_gather(x, dim, indices), indices)
+    both = (gather_(x, indices, dim), indices)  # found by an operation: nothing to check
     return ValuesIndices(*[drop(t, x, (dim,), keepdim) for t in both])
 
 
@@ -57,7 +52,7 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fals
     """x sorted along `dim`, and where its elements stood; NaN is the largest.  Always stable."""
     dim = normalize_dim("sort", dim, x.ndim)
     indices = argsort_(x, dim, descending)
-    return ValuesIndices(_gather(x, dim, indices), indices)
+    return ValuesIndices(gather_(x, indices, dim), indices)
 
 
 @of_vectors
@@ -91,7 +86,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = 
         indices = argsort_(x.narrow(dim, 0, 0), dim, False)
     else:
         indices = topk_places(x, k, dim, largest)
-    return ValuesIndices(_gather(x, dim, indices), indices)
+    return ValuesIndices(gather_(x, indices, dim), indices)
 
 
 @op
@@ -287,12 +282,14 @@ def _ranks(name, rows, q):
 def _at_ranks(rows, ranks, interpolation):
     """Elements of the sorted rows at ranks that may lie between two."""
     rounding = _ROUNDING[interpolation]
+    from .index import gather
+
     ranks = ranks if rounding is None else rounding(ranks)
     below = ranks.detach().floor().to(dtypes.int64)
-    low = _gather(rows, rows.ndim - 1, below)
+    low = gather(rows, rows.ndim - 1, below)
     if rounding is not None:
         return low
-    high = _gather(rows, rows.ndim - 1, ranks.detach().ceil().to(dtypes.int64))
+    high = gather(rows, rows.ndim - 1, ranks.detach().ceil().to(dtypes.int64))
     return low + (0.5 if interpolation == "midpoint" else ranks - below) * (high - low)
 
 

@@ -16,6 +16,7 @@ from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .creation import full_like
 from .elementwise import cast, exp, where
+from .picking import gather_
 from .reduce import normalize_dim
 
 
@@ -152,11 +153,9 @@ def running_winner(xp, x: Array, dim, name):
 def _running_extreme(public_name, name, doc):
     @of_vectors
     def public(x: Tensor, dim: int) -> ValuesIndices:
-        from .index import gather
-
         dim = normalize_dim(public_name, dim, x.ndim)
         indices = running_winner(x, dim, name)
-        return ValuesIndices(gather(x, dim, indices), indices)
+        return ValuesIndices(gather_(x, indices, dim), indices)
 
     public.__name__ = public.__qualname__ = public_name
     public.__doc__ = f"The {doc} so far along `dim`, and where it stands (of equal ones the last)."
