@@ -262,3 +262,88 @@ def test_values_found_are_pytorchs(name):
         got, want = (getattr(m.tensor(x), name)(*more, dim=dim) for m in (tinydl, torch))
         np.testing.assert_array_equal(got.values.numpy(), want.values.numpy())
         np.testing.assert_array_equal(got.indices.numpy(), want.indices.numpy())
+
+
+# ---------------------------------------------------------------- picking
+INDICES = [  # sizes of the array and of the index, the dimension
+    ((131, 257), (129, 257), 0),
+    ((131, 257), (131, 301), 1),
+    ((3, 131, 9), (3, 131, 99), 2),
+    ((5, 7, 301), (5, 29, 301), 1),
+    ((7, 3001, 3), (7, 2001, 3), 1),
+    ((50_001,), (40_001,), 0),
+]
+picked = pytest.mark.parametrize("shape, sizes, dim", INDICES, ids=str)
+integer_types = pytest.mark.parametrize("integer", ["int32", "int64"])
+
+
+def indices(shape, sizes, dim, integer):
+    return RNG.integers(0, shape[dim], sizes).astype(integer)
+
+
+@picked
+@both_types
+@integer_types
+def test_gathering_is_numpys(shape, sizes, dim, dtype, integer):
+    x, index = numbers(shape, dtype), indices(shape, sizes, dim, integer)
+    np.testing.assert_array_equal(served("gather", x, index, dim), np.take_along_axis(x, index, dim), strict=True)
+
+
+def test_gathering_from_a_part():
+    x, index = numbers((301, 257), "float32"), RNG.integers(0, 301, (345, 99))
+    np.testing.assert_array_equal(served("gather", x, index, 0), np.take_along_axis(x[:, :99], index, 0), strict=True)
+
+
+@picked
+@both_types
+@integer_types
+def test_of_values_that_meet_the_last_stays(shape, sizes, dim, dtype, integer):
+    x, src, index = numbers(shape, dtype), numbers(sizes, dtype), indices(shape, sizes, dim, integer)
+    want, number = x.copy(), x.copy()
+    for place in np.ndindex(*sizes):
+        to = (*place[:dim], index[place], *place[dim + 1 :])
+        want[to], number[to] = src[place], -0.5
+    np.testing.assert_array_equal(served("scatter_put", x, src, index, dim), want, strict=True)
+    np.testing.assert_array_equal(served("scatter_put", x, -0.5, index, dim), number, strict=True)
+
+
+@picked
+@both_types
+@integer_types
+def test_sums_go_in_the_order_of_the_index(shape, sizes, dim, dtype, integer):
+    src, index = odd(sizes, dtype), indices(shape, sizes, dim, integer)
+    src = np.where(RNG.random(sizes) < 0.9, numbers(sizes, dtype), src)
+    want = np.zeros(shape, dtype)
+    with np.errstate(invalid="ignore"):
+        for place in np.ndindex(*sizes):
+            want[(*place[:dim], index[place], *place[dim + 1 :])] += src[place]
+    np.testing.assert_array_equal(served("scatter_sum", src, index, shape, dim), want, strict=True)
+
+
+@pytest.mark.parametrize("bad", [-1, 301, 1 << 40])
+def test_an_index_outside_is_left_to_the_body(bad):
+    x, index = numbers((301, 257), "float32"), RNG.integers(0, 301, (301, 257))
+    index[17, 5] = bad
+    for dim in (0, 1):
+        clean = index % 257
+        for name, args in {"gather": (x,), "scatter_put": (x, x), "scatter_sum": (x,)}.items():
+            more = ((301, 257), dim) if name == "scatter_sum" else (dim,)
+            assert cpu.load(name)(*args, clean, *more) is not NotImplemented
+            assert cpu.load(name)(*args, np.where(index == bad, bad, clean), *more) is NotImplemented
+
+
+def test_an_index_that_leaves_out_parts_is_left_to_the_body():
+    x, index = numbers((301, 257), "float32"), RNG.integers(0, 200, (200, 200))
+    assert cpu.load("scatter_put")(x, x[:200, :200], index, 0) is NotImplemented
+    assert cpu.load("scatter_sum")(x[:200, :200], index, (301, 257), 0) is NotImplemented
+
+
+@pytest.mark.parametrize("bad, word", [(-1, "-1"), (301, "301")])
+@integer_types
+def test_a_large_index_outside_is_refused(bad, word, integer):
+    import tinydl
+
+    x, index = numbers((301, 257), "float32"), RNG.integers(0, 301, (301, 257)).astype(integer)
+    index[299, 255] = bad
+    with pytest.raises(IndexError, match=f"gather: index {word} is out of range for dimension 0 of size 301"):
+        tinydl.tensor(x).gather(0, tinydl.tensor(index))

@@ -90,9 +90,24 @@ SAMPLES = {
     ],
     "last_at": [Sample([TWICE], (3,), (0,)), Sample([ROWS, COLS], (3, 4), (0, 1))],
     # one index for each element
-    "gather": [Sample(normal(3, 4), ALONG, 0), Sample(normal(2, 3), ONCE, 1)],
-    "scatter_sum": [Sample(normal(2, 4), ALONG, (3, 4), 0), Sample(normal(2, 2), ONCE, (2, 3), 1)],
-    "scatter_put": [Sample(normal(3, 4), normal(2, 4), ALONG, 0), Sample(normal(2, 3), normal(2, 2), ONCE, 1)],
+    "gather": [
+        Sample(normal(3, 4), ALONG, 0),
+        Sample(normal(2, 3), ONCE, 1),
+        Sample(normal(131, 257), integers(131, 129, 257), 0, order=0, kernel=True),
+        Sample(normal(3, 131, 9), integers(9, 3, 131, 99).astype(np.int32), 2, order=0, kernel=True),
+    ],
+    "scatter_sum": [
+        Sample(normal(2, 4), ALONG, (3, 4), 0),
+        Sample(normal(2, 2), ONCE, (2, 3), 1),
+        Sample(normal(129, 257), integers(131, 129, 257), (131, 257), 0, order=0, kernel=True),
+        Sample(normal(3, 131, 99), integers(9, 3, 131, 99).astype(np.int32), (3, 131, 9), 2, order=0, kernel=True),
+    ],
+    "scatter_put": [
+        Sample(normal(3, 4), normal(2, 4), ALONG, 0),
+        Sample(normal(2, 3), normal(2, 2), ONCE, 1),
+        Sample(normal(131, 257), normal(129, 257), integers(131, 129, 257), 0, order=0, kernel=True),
+        Sample(normal(3, 131, 9), 2.5, integers(9, 3, 131, 99).astype(np.int32), 2, order=0, kernel=True),
+    ],
     "scatter_last": [Sample(ALONG, (3, 4), 0), Sample(ONCE, (2, 3), 1)],
     "scatter_rank": [Sample(ALONG, (3, 4), 0), Sample(ONCE, (2, 3), 1)],
     "scatter_extreme": [
@@ -144,9 +159,9 @@ def last(places):
 
 def along(index, shape, dim):
     """The flat place of element [.., index[.., i, ..], ..] for each i."""
-    places = np.empty(index.shape, int)
+    places, flat = np.empty(index.shape, int), numbered(shape)
     for at in np.ndindex(*index.shape):
-        places[at] = numbered(shape)[(*at[:dim], index[at], *at[dim + 1 :])]
+        places[at] = flat[(*at[:dim], index[at], *at[dim + 1 :])]
     return places
 
 

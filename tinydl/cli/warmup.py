@@ -130,6 +130,11 @@ def calls() -> dict[str, Call]:
         found = x.sort(0), x.topk(1, 0), x.kthvalue(1, 0), x.median(0)
         sum(f.values.sum() for f in found).backward()
 
+    def pick(dtype):
+        x = ones(256, 256, dtype=dtype)
+        for index in (tinydl.zeros(256, 256, dtype=t) for t in (tinydl.int64, tinydl.int32)):
+            (x.gather(0, index) + x.scatter(0, index, x)).sum().backward()
+
     def attend(dtype):
         q = ones(1, 2, 64, 32, dtype=dtype)
         for causal in (False, True):
@@ -175,6 +180,7 @@ def calls() -> dict[str, Call]:
         "sums": add_up,
         "running sums and products": scan,
         "sorting and selecting": order,
+        "elements by index": pick,
         "normalisation": normalize,
         "interpolation": enlarge,
         "what lies under a grid": sample,

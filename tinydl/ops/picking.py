@@ -27,6 +27,8 @@ def check_index(name: str, index: Tensor, size: int, dim: int, negative: bool = 
         return noted and noted(name, a, size, negative)
     if a.size == 0:
         return
+    if not negative and a.dtype.kind == "i" and a.view(f"u{a.itemsize}").max() < size:
+        return  # in one pass: what is below 0 is, without sign, larger than any size
     lowest, low, high = -size if negative else 0, a.min(), a.max()
     if low < lowest or high >= size:
         bad = low if low < lowest else high
