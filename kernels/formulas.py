@@ -2,8 +2,14 @@
 
 TABLE[name]: the arrays, the constants, and the formula, in Python's words: numbers, comparisons, and the functions
 abs, sqrt, exp, expm1, log, log1p, erf, tanh, sigmoid, softplus, normal_cdf, normal_pdf, and where(condition, a, b).
+An array named `condition` holds bools.
 """
 
+HELD = "where(where(x < low, low, x) > high, high, where(x < low, low, x))"  # also where low > high: then it is high
+RAMP = "where(x + 3 < 0, 0, where(x + 3 > 6, 6, x + 3))"
+SHRUNK = ("g x", "lambd", "where(abs(x) <= lambd, 0, g)")
+OFF = "(x - target)"
+WITHIN = f"where({OFF} > delta, delta, where({OFF} < -delta, -delta, {OFF}))"
 INNER = "(0.7978845608028654 * (x + 0.044715 * x * x * x))"  # of gelu's approximation by tanh
 
 TABLE = {
@@ -11,6 +17,19 @@ TABLE = {
     "sub": ("x other", "", "x - other"),
     "mul": ("x other", "", "x * other"),
     "true_divide": ("x other", "", "x / other"),
+    "add_scaled": ("x other", "alpha", "x + alpha * other"),
+    "plus_product": ("x a b", "value", "x + value * (a * b)"),
+    "plus_quotient": ("x a b", "value", "x + value * (a / b)"),
+    "between": ("x end", "weight", "x + weight * (end - x)"),
+    "maximum": ("x other", "", "where((x > other) | (x != x), x, other)"),
+    "minimum": ("x other", "", "where((x < other) | (x != x), x, other)"),
+    "clamped": ("x", "low high", HELD),
+    "clamped_grad": ("g x", "low high", "where((x >= low) & (x <= high), g, 0)"),
+    "where": ("condition x other", "", "where(condition, x, other)"),
+    "reciprocal": ("x", "", "1 / x"),
+    "rsqrt": ("x", "", "1 / sqrt(x)"),
+    "cube": ("x", "", "x * x * x"),
+    "sign": ("x", "", "where(x > 0, 1, where(x < 0, -1, where(x == 0, 0, x)))"),
     "neg": ("x", "", "-x"),
     "abs": ("x", "", "abs(x)"),
     "square": ("x", "", "x * x"),
@@ -28,6 +47,19 @@ TABLE = {
     "hardtanh_slope": ("g y", "low high", "where((y <= low) | (y >= high), 0, g)"),
     "leaky_relu": ("x", "slope", "where(x > 0, x, x * slope)"),
     "leaky_relu_slope": ("g x", "slope", "where(x > 0, g, g * slope)"),
+    "with_slope": ("x slope", "", "where(x > 0, x, x * slope)"),
+    "threshold": ("x", "limit value", "where(x <= limit, value, x)"),
+    "threshold_grad": ("g x", "limit value", "where(x <= limit, 0, g)"),
+    "hardshrink": ("x", "lambd", "where(abs(x) <= lambd, 0, x)"),
+    "softshrink": ("x", "lambd", "where(abs(x) <= lambd, 0, where(x > 0, x - lambd, x + lambd))"),
+    "hardshrink_grad": SHRUNK,
+    "softshrink_grad": SHRUNK,
+    "hardsigmoid": ("x", "", f"{RAMP} / 6"),
+    "hardsigmoid_grad": ("g x", "", "where((x + 3 <= 0) | (x + 3 >= 6), 0, g / 6)"),
+    "hardswish": ("x", "", f"x * ({RAMP} / 6)"),
+    "hardswish_grad": ("g x", "", f"g * ({RAMP} / 6) + where((x + 3 <= 0) | (x + 3 >= 6), 0, g * x / 6)"),
+    "huber": ("x target", "delta", f"{WITHIN} * ({OFF} - 0.5 * {WITHIN})"),
+    "huber_slope": ("g x target", "delta", f"g * {WITHIN}"),
     "elu": ("x", "alpha scale rate", "where(x > 0, x, expm1(where(x > 0, 0, x) * rate) * alpha) * scale"),
     "elu_slope": ("g x y", "alpha scale rate", "where(x > 0, g * scale, g * (y + scale * alpha) * rate)"),
     "softplus": (
@@ -59,10 +91,10 @@ TABLE = {
 
 
 def kernels_of(serve, names=tuple(TABLE), declines=None) -> dict:
-    """Kernels by name: of the operations `names` and of the composites among the formulas.
+    """Kernels by name: of the operations `names`, of the gradients among the formulas, and of gelu, which has two.
 
     serve(name, arrays, constants) runs a formula on a device, or declines; it need not be asked where `declines` of the
-    first array says so, which is sooner told.
+    arguments says so, which is sooner told.
     """
 
     def of(name):
@@ -70,29 +102,24 @@ def kernels_of(serve, names=tuple(TABLE), declines=None) -> dict:
         count = len(arrays.split())
 
         def kernel(*args):
-            if declines and declines(args[0]):
+            if declines and declines(args):
                 return NotImplemented
             return serve(name, args[:count], args[count:])
 
-        kernel.__name__ = name
-        kernel.__doc__ = f"As the operation {name}; of ({', '.join((arrays + ' ' + constants).split())})."
-        return kernel
+        def gradient(g, x, *given, needed=()):
+            y = serve(name, (g, x), given[: len(constants.split())])
+            return y if y is NotImplemented else (y,)
 
-    def gradient(name, g, x):
-        y = serve(name, (g, x), ())
-        return y if y is NotImplemented else (y,)
+        made = gradient if name.endswith("_grad") else kernel
+        made.__name__ = name
+        made.__doc__ = f"As the operation {name}; of ({', '.join((arrays + ' ' + constants).split())})."
+        return made
 
     def gelu(x, approximate):
         return serve("gelu_tanh" if approximate == "tanh" else "gelu", (x,), ())
 
     def gelu_grad(g, x, approximate, needed):
-        return gradient("gelu_tanh_grad" if approximate == "tanh" else "gelu_grad", g, x)
+        y = serve("gelu_tanh_grad" if approximate == "tanh" else "gelu_grad", (g, x), ())
+        return y if y is NotImplemented else (y,)
 
-    def silu_grad(g, x, needed):
-        return gradient("silu_grad", g, x)
-
-    def mish_grad(g, x, needed):
-        return gradient("mish_grad", g, x)
-
-    composites = gelu, gelu_grad, silu_grad, mish_grad
-    return {name: of(name) for name in names} | {kernel.__name__: kernel for kernel in composites}
+    return {name: of(name) for name in names} | {"gelu": gelu, "gelu_grad": gelu_grad}

@@ -102,7 +102,12 @@ for causal, mask in ((False, normal(2, 1, 37, 45)), (True, None)):
 x, index, weight = normal(2, 17, 31), integers(31, 2, 4, 37), normal(2, 4, 37)
 CASES["blend_grad"].append(Sample(normal(2, 17, 37), x, index, weight, (True, False, True)))
 
-for n, args in {"silu": (), "mish": (), "gelu": ("tanh",)}.items():
+CASES["huber_grad"] = [Sample(*[normal(32_771) for _ in range(3)], 0.4, (True, True))]
+PAIR, WIDTH = (-0.5, 0.7), (0.5,)
+for n, args in {
+    "silu": (), "mish": (), "gelu": ("tanh",), "clamped": PAIR, "threshold": PAIR, "hardshrink": WIDTH,
+    "softshrink": WIDTH, "hardsigmoid": (), "hardswish": (),
+}.items():  # fmt: skip
     CASES[f"{n}_grad"] = [Sample(normal(32_771), normal(32_771), *args, (True,))]
 
 
@@ -126,6 +131,9 @@ def normalisations():
     yield "affine_grad", Sample(normal(3, 5, 7, 3), x, w)
     for shape, to in (((5, 6561), ()), ((3, 5, 2203), (5, 1)), ((131, 257), (257,)), ((257, 131), (257, 1))):
         yield "sum_to", Sample(normal(*shape), to)
+        if to:
+            kept = (1,) * (len(shape) - len(to)) + to
+            yield "vector_norm", Sample(normal(*shape), 2.0, tuple(d for d, n in enumerate(kept) if n == 1))
     places = np.array([[0, 4, 2, 2, 1, 0, 4], [1, 3, 2, 0, 0, 3, 4]])
     for dim in (1, 2):
         yield "resample", Sample(normal(3, 5, 5), places, normal(2, 7), dim)

@@ -12,6 +12,7 @@ from tinydl.kernels.gpu.pointwise import SINGLE, TWO
 pytestmark = pytest.mark.usefixtures("place")
 CONSTANTS = {
     "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("none",),
+    "clamped": (-0.5, 0.7), "threshold": (0.1, 5.0), "hardshrink": (0.5,), "softshrink": (0.5,),
 }  # fmt: skip
 # each with its slope or gradient
 FUNCTIONS = [n for n in FAMILIES["pointwise"] if not n.endswith(("_slope", "_grad")) and n not in SINGLE]

@@ -1,5 +1,7 @@
 """Kernels of elements and rows against the bodies of their operations: any shape and layout, NaN, infinity, threads."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,17 +12,23 @@ import tinydl.nn.functional as F
 from tinydl import Tensor
 from tinydl.autograd.graph import OPS
 from tinydl.device import CPU
-from tinydl.kernels import formulas
 from tinydl.kernels.cpu import KERNELS, embedding, jit, loops, pointwise, softmax
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-40, -1e-40, 1.0, -1.0, 30.0, -30.0, 200.0, -200.0, 3e38])
 CONSTANTS = {
     "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("tanh",),
+    "clamped": (-0.5, 0.7), "threshold": (0.1, 5.0), "hardshrink": (0.5,), "softshrink": (0.5,), "between": (0.3,),
+    "plus_product": (0.3,), "plus_quotient": (-0.3,), "huber": (0.4,),
 }  # fmt: skip
 POINTWISE = {
     name: CONSTANTS.get(name.removesuffix("_slope"), ()) for name, family in KERNELS.items()
-    if family == "pointwise" and name in OPS
+    if family == "pointwise" and name in OPS and name != "pow"
 }  # fmt: skip
+TWO = [
+    n for n in POINTWISE if len(OPS[n].op.arrays) == 2 and n not in CONSTANTS and not n.endswith("_slope")
+    and not OPS[n].op.fused
+]  # fmt: skip
+WITH_GRADIENTS = [name for name in POINTWISE if f"{name}_grad" in KERNELS]
 DTYPES = "float32", "float64"
 
 
@@ -31,15 +39,21 @@ def served_at_any_size(monkeypatch):
 
 
 def arrays_of(name):
-    """How many arrays the operation takes."""
-    return len(formulas.TABLE[name][0].split())
+    """The names of the arrays that the operation takes."""
+    return OPS[name].op.arrays
+
+
+def operands(name, rng, shape, dtype):
+    """Arrays for the operation, for the condition of a choice bools."""
+    arrays = [rng.standard_normal(shape).astype(dtype) for _ in arrays_of(name)]
+    if name in ("log", "sqrt", "rsqrt"):
+        arrays = [abs(a) for a in arrays]
+    return [a > 0 if n == "condition" else a for n, a in zip(arrays_of(name), arrays)]
 
 
 def agree(name, *args, tolerance=None):
     """Kernel and body give the same; returns the kernel's output."""
-    with np.errstate(all="ignore"):
-        op = OPS[name].op
-        want = by_body(name, args) if op.fused else op.body(CPU.xp, *args)
+    want = by_body(name, args)
     got = CPU.kernels[name](*args)
     assert got is not NotImplemented and got.shape == want.shape and got.dtype == want.dtype
     tolerance = tolerance if tolerance is not None else 3e-6 if got.dtype == "float32" else 1e-14
@@ -47,9 +61,21 @@ def agree(name, *args, tolerance=None):
     return got
 
 
+@contextmanager
+def unserved():
+    """No array is large enough for a kernel of elements."""
+    before, pointwise.SMALLEST = pointwise.SMALLEST, 1 << 60
+    yield
+    pointwise.SMALLEST = before
+
+
 def by_body(name, args):
-    """A composite, whose body is in operations on tensors."""
-    return OPS[name].op.body(*(Tensor(a) if isinstance(a, np.ndarray) else a for a in args)).numpy()
+    """What the body gives; that of a composite is in operations on tensors."""
+    body = OPS[name].op.body
+    with np.errstate(all="ignore"), unserved():
+        if not OPS[name].op.fused:
+            return body(CPU.xp, *args)
+        return body(*(Tensor(a) if isinstance(a, np.ndarray) else a for a in args)).numpy()
 
 
 @settings(max_examples=15)
@@ -59,9 +85,7 @@ def test_elements_of_any_shape_and_layout(name, data):
     shape = data.draw(st.sampled_from([(1,), (7,), (3, 5), (1, 17, 2), (8191,), (3, 5461)]))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     dtype = data.draw(st.sampled_from(DTYPES))
-    args = [rng.standard_normal(shape).astype(dtype) for _ in range(arrays_of(name))]
-    if name in ("log", "sqrt"):
-        args = [abs(a) for a in args]
+    args = operands(name, rng, shape, dtype)
     if data.draw(st.booleans()):
         args = [np.repeat(a, 2, axis=-1)[..., ::2] for a in args]
     before = [a.copy() for a in args]
@@ -73,31 +97,172 @@ def test_elements_of_any_shape_and_layout(name, data):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", POINTWISE)
 def test_elements_that_are_nan_infinite_or_tiny(name, dtype):
-    grid = list(np.meshgrid(*[SPECIAL.astype(dtype)] * arrays_of(name)))
+    grid = list(np.meshgrid(*[SPECIAL.astype(dtype)] * len(arrays_of(name))))
+    if name == "where":
+        grid[0] = grid[0] > 0
     if name.endswith("_slope") and name.startswith(("tanh", "sigmoid")):
         grid[1] = np.clip(grid[1], -1, 1)  # what these functions give
     agree(name, *[np.ascontiguousarray(a) for a in grid], *POINTWISE[name])
 
 
-@pytest.mark.parametrize("name", [n for n in POINTWISE if arrays_of(n) == 2 and not n.endswith("_slope")])
+@pytest.mark.parametrize("name", TWO)
 def test_a_number_on_either_side(name):
     x = np.random.default_rng(0).standard_normal(1009).astype("float32")
     agree(name, x, np.float32(1.7))
     agree(name, np.float32(1.7), x)
 
 
+SHAPES = [  # of two operands
+    ((300, 7), (7,)), ((7, 300), (7, 1)), ((7, 1), (1, 300)), ((3, 17, 9, 11), (17, 1, 1)), ((2, 1, 5, 9), (3, 1, 9)),
+    ((2, 3, 4, 5), (2, 1, 4, 1)), ((1, 1), (5, 7)), ((40_000,), (1,)), ((2, 20_000), (2, 1)), ((1, 1, 1), (1,)),
+    ((5, 1, 7, 1, 3), (1, 4, 1, 2, 1)),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["add", "mul"])
-@pytest.mark.parametrize("shape", [(17, 1, 1), (1, 17, 1, 1)])
-def test_a_number_for_each_channel(name, shape, dtype):
+@pytest.mark.parametrize("shapes", SHAPES)
+def test_operands_that_broadcast(shapes, dtype):
     rng = np.random.default_rng(0)
-    x, other = rng.standard_normal((3, 17, 9, 11)).astype(dtype), rng.standard_normal(shape).astype(dtype)
-    x[0, 0, 0, :4] = np.nan, np.inf, -0.0, 0.0
-    other.reshape(-1)[:5] = 0.0, -0.0, np.inf, np.nan, 1.0
-    y, want = agree(name, x, other, tolerance=0), OPS[name].op.body(np, x, other)
-    np.testing.assert_array_equal(np.signbit(y[~np.isnan(y)]), np.signbit(want[~np.isnan(y)]))
-    for declined in (rng.standard_normal(11), rng.standard_normal((17, 9, 1)), rng.standard_normal((3, 1, 1, 1))):
-        assert CPU.kernels[name](x, declined.astype(dtype)) is NotImplemented
+    for x, other in (shapes, shapes[::-1]):
+        x, other = rng.standard_normal(x).astype(dtype), rng.standard_normal(other).astype(dtype)
+        x.reshape(-1)[:4] = np.array([np.nan, np.inf, -0.0, 0.0])[: x.size]
+        for name in ("add", "mul", "sub", "true_divide", "maximum", "with_slope"):
+            y, want = agree(name, x, other, tolerance=0), by_body(name, (x, other))
+            np.testing.assert_array_equal(np.signbit(y[~np.isnan(y)]), np.signbit(want[~np.isnan(y)]))
+        agree("where", x > 0, x, other, tolerance=0)
+        agree("where", other > 0, x, dtype_of(dtype)(2.5), tolerance=0)
+        agree("plus_product", x, other, x, 0.5)
+
+
+def dtype_of(name):
+    return np.dtype(name).type
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 8), (1, 40, 1)])
+def test_operands_that_broadcast_in_any_layout(shape):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype("float32")
+    big = rng.standard_normal([2 * n for n in shape]).astype("float32")
+    others = big[::2, ::2, ::2], big[: shape[0], : shape[1], : shape[2]], big[::2, ::2, ::2][:, ::-1], big[:1, ::2, ::2]
+    turned = rng.standard_normal(shape[::-1]).astype("float32").T
+    read_only = np.broadcast_to(x[:, :1], shape)
+    for other in (*others, turned, read_only):
+        agree("sub", x, other, tolerance=0)
+        agree("sub", other, x, tolerance=0)
+        agree("where", np.asfortranarray(other > 0), x, other, tolerance=0)
+
+
+def test_shapes_and_types_that_do_not_fit_are_declined():
+    x = np.ones((30, 40), "float32")
+    for other in (np.ones(30, "float32"), np.ones((30, 40)), np.ones((30, 40), "int64")):
+        assert CPU.kernels["add"](x, other) is NotImplemented
+    assert CPU.kernels["where"](x, x, x) is NotImplemented
+    assert CPU.kernels["where"](x > 0, x.astype("int32"), x.astype("int32")) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("exponent", [2, 3, 0.5, -1, -0.5])
+def test_powers_that_are_products_quotients_or_roots(exponent, dtype):
+    x = np.array([0.3, -1.7, 2.5, -0.2, 0.0, np.inf, np.nan, 1e-30, 3e18], dtype)
+    with np.errstate(all="ignore"), unserved():
+        want = (Tensor(x) ** exponent).numpy()
+        close = np.power(x.astype("longdouble"), exponent)
+    got = CPU.kernels["pow"](x, dtype_of(dtype)(exponent))
+    np.testing.assert_allclose(got, want, rtol=3e-7 if dtype == "float32" else 1e-15)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(got, close.astype(dtype), rtol=6e-7 if dtype == "float32" else 1e-15)
+    assert CPU.kernels["pow"](x, dtype_of(dtype)(1.7)) is NotImplemented
+    assert CPU.kernels["pow"](x, x) is NotImplemented
+
+
+@pytest.mark.parametrize("alpha", [2, -0.75])
+def test_sums_scaled(alpha):
+    rng = np.random.default_rng(0)
+    x, other = (rng.standard_normal((300, 40)).astype("float32") for _ in range(2))
+    column = other[:, :1]
+    np.testing.assert_allclose(CPU.kernels["add"](x, other, alpha=alpha), x + alpha * other, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(CPU.kernels["sub"](x, column, alpha=alpha), x - alpha * column, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", WITH_GRADIENTS)
+def test_gradients_of_composites(name):
+    """Also at the kinks, where the body's `where` decides."""
+    kinks = np.array(
+        [v for v in CONSTANTS.get(name, ()) if isinstance(v, float)] + [0.0, 3.0, -3.0, 1.0, np.inf, np.nan]
+    )
+    x = np.concatenate([kinks, -kinks, np.random.default_rng(0).standard_normal(1000) * 3])
+    found = []
+    for dtype, limit in (("float64", 1), ("float64", 1 << 60), ("float32", 1)):
+        pointwise.SMALLEST = limit  # the fixture sets it back
+        leaves = [Tensor(np.roll(x, k).astype(dtype), requires_grad=True) for k in range(len(arrays_of(name)))]
+        with np.errstate(all="ignore"):
+            OPS[name](*leaves, *CONSTANTS.get(name, ())).backward(Tensor(np.linspace(-1, 2, len(x)).astype(dtype)))
+        found.append([leaf.grad.numpy() for leaf in leaves])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(found[2], np.float32(found[1]), rtol=1e-5, atol=1e-5)
+
+
+# ---------------------------------------------------------------- written straight to a tensor
+def in_place_cases(rng):
+    """(method, arguments): all that may write where the tensor lies."""
+    a, b = (tinydl.tensor(rng.standard_normal((300, 400)).astype("float32")) for _ in range(2))
+    row = tinydl.tensor(rng.standard_normal(400).astype("float32"))
+    yield from ((name, (other,)) for name in ("add_", "sub_", "mul_", "div_") for other in (a, row, 1.5))
+    yield from (("add_", (a,), {"alpha": 0.3}), ("sub_", (row,), {"alpha": -2}), ("lerp_", (a, 0.2)), ("lerp_", (a, b)))
+    yield from (("addcmul_", (a, b), {"value": 0.5}), ("addcdiv_", (a, b)), ("addcmul_", (a, row)))
+    yield from (("clamp_", (-0.5, 0.7)), ("clamp_", (a, b)), ("clamp_", (None, 0.3)), ("clamp_min_", (0.1,)))
+    yield from ((name, ()) for name in ("exp_", "tanh_", "relu_", "neg_", "abs_", "square_", "sigmoid_", "zero_"))
+    yield from (("pow_", (3,)), ("masked_fill_", (a > 0, 2.0)), ("fill_", (2.5,)), ("copy_", (row,)), ("copy_", (a,)))
+    yield from (("__iadd__", (a,)), ("__imul__", (0.5,)), ("add_", (a.double(),)), ("copy_", (a.double(),)))
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_in_place_gives_what_the_function_gives(recorded):
+    """Operands that are the tensor itself, or share memory with it otherwise, among them."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((301, 400)).astype("float32")
+    for name, args, *named in in_place_cases(rng):
+        named = named[0] if named else {}
+        for change in ("as it is", "itself", "shifted", "row"):
+            memory = tinydl.tensor(x.copy())
+            target = memory[:300]
+            parts = {"itself": target, "shifted": memory[1:], "row": memory[0]}
+            given = args if change == "as it is" else tuple(
+                parts[change] if isinstance(v, Tensor) and v.dtype == target.dtype else v for v in args
+            )  # fmt: skip
+            apart = [v.clone() if isinstance(v, Tensor) else v for v in given]
+            with unserved():
+                want = tinydl.tensor(x[:300].copy())
+                getattr(want, name)(*apart, **named)
+            with tinydl.set_grad_enabled(recorded):
+                assert getattr(target, name)(*given, **named) is target
+            np.testing.assert_allclose(target.numpy(), want.numpy(), rtol=2e-6, atol=2e-6, err_msg=f"{name} {change}")
+            np.testing.assert_array_equal(memory[300].numpy(), x[300])
+            assert memory._storage.version == 1
+
+
+def test_in_place_where_gradients_are_recorded():
+    """The old values are kept where a rule needs them, and versions count on."""
+    x = tinydl.tensor(np.linspace(-1, 1, 40_000).astype("float32"))
+    w = tinydl.full((40_000,), 2.0, requires_grad=True)
+    (x.clone().mul_(w).sum()).backward()
+    np.testing.assert_array_equal(w.grad.numpy(), x.numpy())
+    y = w * 3
+    z = y * y
+    with tinydl.no_grad():
+        y.mul_(2)
+    with pytest.raises(RuntimeError, match="overwritten in place by mul_"):
+        z.sum().backward()
+
+
+def test_a_refused_write_changes_nothing():
+    x = tinydl.ones(300, 400)
+    for wrong in (tinydl.ones(7), tinydl.ones(2, 300, 400), "a"):
+        with pytest.raises((RuntimeError, TypeError, ValueError)), tinydl.no_grad():
+            x.add_(wrong)
+    with pytest.raises(TypeError), tinydl.no_grad():
+        x.addcmul_(1.0, 2.0, 3.0)
+    assert x.sum().item() == 120_000 and x._storage.version == 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

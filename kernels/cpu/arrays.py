@@ -7,6 +7,8 @@ memory is free when nobody but the pool refers to it.
 
 import sys
 import threading
+from collections.abc import Iterable
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
@@ -125,6 +127,39 @@ def zeros(shape, dtype) -> np.ndarray:
     y = empty(shape, dtype)
     y.fill(0)
     return y
+
+
+class _Offer(threading.local):
+    names, array = (), None
+
+
+_offer = _Offer()
+
+
+@contextmanager
+def into(names: Iterable[str], array: np.ndarray):
+    """Within it, the kernel of one of these names may write its output to `array` (see `output`), also where that is
+    an operand."""
+    _offer.names, _offer.array = names, array
+    try:
+        yield
+    finally:
+        _offer.names, _offer.array = (), None
+
+
+def output(name: str, shape, dtype, operands) -> tuple[np.ndarray, list[bool]]:
+    """Memory for what the kernel `name` computes element by element, and which operands lie there as well.
+
+    It is the array offered for it, or as `empty`.  Elements must be read before others are written: an operand is the
+    offered array, or has nothing to do with it.
+    """
+    y = _offer.array if name in _offer.names else None
+    if y is None or y.shape != shape or y.dtype != dtype or not y.flags.carray:
+        return empty(shape, dtype), [False] * len(operands)
+    same = [a.shape == shape and a.strides == y.strides and a.ctypes.data == y.ctypes.data for a in operands]
+    if any(np.may_share_memory(a, y) and not s for a, s in zip(operands, same)):
+        return empty(shape, dtype), [False] * len(operands)
+    return y, same
 
 
 class _Scratch(threading.local):

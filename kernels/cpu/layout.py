@@ -4,7 +4,7 @@ from math import prod
 
 from numpy.lib.stride_tricks import as_strided
 
-from .arrays import SMALLEST, copied, empty
+from .arrays import SMALLEST, copied, empty, output
 
 
 def clone(x):
@@ -24,8 +24,19 @@ def broadcast(x, shape):
     fits = len(shape) >= x.ndim and all(n in (1, m) for n, m in zip(x.shape[::-1], shape[::-1]))
     if not fits or prod(shape) * x.itemsize < SMALLEST or x.itemsize < 4:  # the body says what does not fit
         return NotImplemented
+    return _repeated(x, empty(shape, x.dtype))
+
+
+def overwritten(x, value):
+    fits = value.dtype == x.dtype and all(n in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1]))
+    if not fits or value.ndim > x.ndim or x.nbytes < SMALLEST or x.itemsize < 4:
+        return NotImplemented
+    return _repeated(value, output("overwritten", x.shape, x.dtype, [value])[0])
+
+
+def _repeated(x, y):
+    """y, made to hold x along all that x lacks."""
     from .strided import gather
 
-    repeated = (0,) * (len(shape) - x.ndim) + tuple(0 if n == 1 else s for n, s in zip(x.shape, x.strides))
-    y = empty(shape, x.dtype)
-    return y if gather(as_strided(x, shape, repeated), y) else NotImplemented
+    steps = (0,) * (y.ndim - x.ndim) + tuple(0 if n == 1 else s for n, s in zip(x.shape, x.strides))
+    return y if gather(as_strided(x, y.shape, steps), y) else NotImplemented

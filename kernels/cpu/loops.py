@@ -15,56 +15,124 @@ from numba.extending import intrinsic
 
 from ..formulas import TABLE
 from . import formula, vmath
+from .arrays import plain
 from .jit import jit
 from .microkernel import address
 from .objects import place
+
+
+@intrinsic
+def holds(typingctx, bools, i):
+    """Whether the i-th of the bools that lie where `bools` points is true."""
+
+    def codegen(context, builder, sig, args):
+        bytes_ = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+        byte = builder.load(builder.gep(bytes_, [args[1]]))
+        return builder.icmp_unsigned("!=", byte, ir.IntType(8)(0))
+
+    return types.boolean(bools, i), codegen
+
 
 CHUNK = 1 << 13  # elements in a piece, the same at every number of threads
 LOOP = """
 def {name}(operands, constants, begin, end):
     {pointers}
     {numbers}
+    {fixed}
     for i in range(begin, end):
         {elements}
         to[i] = {formula}
 """
-FUNCTIONS = {**vars(vmath), "like": formula.like, "where": formula.where, "sqrt": sqrt}
+FUNCTIONS = {**vars(vmath), "like": formula.like, "where": formula.where, "sqrt": sqrt, "holds": holds}
 
 
-def run(name, numbers, operands, constants):
+def run(name, kinds, operands, constants):
     """operands[0] = the function `name` of the other operands, arrays of one size, and of the constants.
 
-    numbers: bit i says that array i of the table is a number, the constant behind the others.
+    kinds: for each array of the table "e": it has elements, "f": it is fixed along a line, "y": it is operands[0]
+    itself, "n": it is a number, which stands behind the constants.
     """
     x = operands[0]
-    _pieces(_compiled(name, numbers, x.dtype.char), np.array([*map(id, operands)]), np.array([*constants, 0.0]), x.size)
+    loop = _compiled(name, kinds, x.dtype.char)
+    _pieces(loop, np.array([*map(id, operands)]), np.array([*constants, 0.0]), x.size)
+
+
+def run_in_lines(name, kinds, operands, constants):
+    """As `run`, of arrays of any strides that broadcast to operands[0]: line by line of their last dimension.
+
+    Dimensions that lie alike in all operands are taken together.  Along a line, an array has its elements side by side,
+    or one for all of them.
+    """
+    x = operands[0]
+    sizes, steps = merged(x.shape, [_repeated(a, x.ndim) for a in operands])
+    if not all(step[-1] in (0, a.itemsize) and a.flags.aligned for a, step in zip(operands, steps)):
+        operands = [x, *map(plain, operands[1:])]
+        sizes, steps = merged(x.shape, [_repeated(a, x.ndim) for a in operands])
+    fixed = iter(step[-1] == 0 for step in steps[1:])
+    kinds = "".join("f" if kind == "e" and next(fixed) else kind for kind in kinds)
+    loop = _compiled(name, kinds, x.dtype.char)
+    ids = np.array([*map(id, operands)])
+    _lines(loop, ids, np.array([*constants, 0.0]), np.array(sizes), np.array(steps))
+
+
+def _repeated(a, ndim):
+    """Bytes from one element of `a` to the next along each of `ndim` dimensions; 0 where it broadcasts."""
+    return [0] * (ndim - a.ndim) + [0 if n == 1 else s for n, s in zip(a.shape, a.strides)]
+
+
+def merged(shape, strides):
+    """Sizes, and strides of each array, without dimensions of size 1, and with those as one that lie alike in all."""
+    sizes, steps = [], [[] for _ in strides]
+    for n, *here in zip(shape, *strides):
+        if n == 1:
+            continue
+        if sizes and all(step[-1] == s * n for step, s in zip(steps, here)):
+            sizes[-1] *= n
+            for step, s in zip(steps, here):
+                step[-1] = s
+            continue
+        sizes.append(n)
+        for step, s in zip(steps, here):
+            step.append(s)
+    return (sizes, steps) if sizes else ([1], [[0] for _ in strides])
 
 
 @cache
-def _compiled(name, numbers, dtype):
+def _compiled(name, kinds, dtype):
     """The address of a compiled loop."""
-    arrays, constants, text = TABLE[name]
-    arrays, constants = arrays.split(), constants.split()
-    constants += [a for i, a in enumerate(arrays) if numbers >> i & 1]
-    arrays = [a for i, a in enumerate(arrays) if not numbers >> i & 1]
-    entry = f"all_{name}_{numbers}" if numbers else f"all_{name}"
-    typed = ast.unparse(formula.with_typed_numbers(ast.parse(text, mode="eval"), arrays[0]))
-    source = LOOP.format(
-        name=entry,
-        pointers="; ".join(f"{a} = operands[{k}]" for k, a in enumerate(["to", *(f"all_{a}" for a in arrays)])),
-        numbers="; ".join(f"{c} = like(to[begin], constants[{k}])" for k, c in enumerate(constants)) or "pass",
-        elements="; ".join(f"{a} = all_{a}[i]" for a in arrays),
-        formula=typed,
-    )
+    entry, source = _written(name, kinds)
     names = dict(FUNCTIONS, __name__=__name__)
     exec(compile(source, __file__, "exec"), names)
     number = types.float32 if dtype == "f" else types.float64
-    pointers = types.CPointer(types.CPointer(number)), types.CPointer(types.float64)
     loop = jit(names[entry])
-    loop.compile((*pointers, types.intp, types.intp))
+    loop.compile((types.CPointer(types.CPointer(number)), types.CPointer(types.float64), types.intp, types.intp))
     (made,) = loop.overloads.values()
     _alive.append(loop)
     return made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
+
+
+READ = {"e": "{0} = all_{0}[i]", "f": "{0} = all_{0}[0]", "y": "{0} = to[i]"}
+READ_BOOL = {"e": "{0} = holds(all_{0}, i)", "f": "{0} = holds(all_{0}, 0)"}
+
+
+def _written(name, kinds):
+    """A loop's name and source."""
+    arrays, constants, text = TABLE[name]
+    arrays, constants = arrays.split(), constants.split()
+    constants += [a for a, kind in zip(arrays, kinds) if kind == "n"]
+    given = [(a, kind) for a, kind in zip(arrays, kinds) if kind != "n"]
+    pointers = ["to", *(f"all_{a}" for a, kind in given if kind != "y")]
+    reads = [(kind, (READ_BOOL if a == "condition" else READ)[kind].format(a)) for a, kind in given]
+    like = next(a for a in (*arrays, *constants) if a != "condition")
+    entry = f"all_{name}" if set(kinds) == {"e"} else f"all_{name}_{kinds}"
+    return entry, LOOP.format(
+        name=entry,
+        pointers="; ".join(f"{a} = operands[{k}]" for k, a in enumerate(pointers)),
+        numbers="; ".join(f"{c} = like(to[begin], constants[{k}])" for k, c in enumerate(constants)) or "pass",
+        fixed="; ".join(read for kind, read in reads if kind == "f") or "pass",
+        elements="; ".join(read for kind, read in reads if kind != "f") or "pass",
+        formula=ast.unparse(formula.with_typed_numbers(ast.parse(text, mode="eval"), like)),
+    )
 
 
 _alive = []  # what an address is taken of
@@ -91,3 +159,24 @@ def _pieces(function, operands, constants, n):
     for piece in prange((n + CHUNK - 1) // CHUNK):
         begin = piece * CHUNK
         _call(function, address(places, 0), address(constants, 0), begin, min(n, begin + CHUNK))
+
+
+@jit(parallel=True)
+def _lines(function, operands, constants, sizes, steps):
+    """steps[k, d]: bytes from one element of operand k to the next along dimension d.  A piece is some lines, or a part
+    of one."""
+    last, n, lines = len(sizes) - 1, sizes[-1], 1
+    for d in range(last):
+        lines *= sizes[d]
+    parts, group = (n + CHUNK - 1) // CHUNK, max(1, CHUNK // n)
+    for piece in prange((lines + group - 1) // group * parts):
+        places = np.empty(len(operands), np.intp)
+        first, begin = piece // parts * group, piece % parts * CHUNK
+        for line in range(first, min(lines, first + group)):
+            for k in range(len(operands)):
+                where, rest = place(operands[k]), line
+                for d in range(last - 1, 0, -1):
+                    where += rest % sizes[d] * steps[k, d]
+                    rest //= sizes[d]
+                places[k] = where + (rest * steps[k, 0] if last else 0)
+            _call(function, address(places, 0), address(constants, 0), begin, min(n, begin + CHUNK))

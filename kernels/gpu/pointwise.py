@@ -16,7 +16,10 @@ from .source import Source
 
 TWO = ("add", "sub", "mul", "true_divide")
 SINGLE = (*TWO, "square", "sqrt", "exp", "log", "erf", "tanh")
-NAMES = [name for name in TABLE if name not in (*SINGLE, "neg", "abs")]  # these two round nothing: CuPy's will do
+# what rounds nothing, for which CuPy's own functions will do, and what so far is two or three of them
+CUPYS = ("neg", "abs", "sign", "maximum", "minimum", "where", "reciprocal", "cube")
+IN_STEPS = ("add_scaled", "plus_product", "plus_quotient", "between", "with_slope", "rsqrt", "huber", "huber_slope")
+NAMES = [name for name in TABLE if name not in (*SINGLE, *CUPYS, *IN_STEPS)]
 LOOPS = {1: "of_one", 2: "of_two", 3: "of_three"}  # by the number of arrays
 # where one of two arguments is a number: an array, the number, and the formula
 NUMBER = {f"{name}_{side}": (*takes, TABLE[name][2]) for name in TWO

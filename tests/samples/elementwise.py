@@ -102,6 +102,17 @@ SAMPLES |= {
     "leaky_relu": [Sample(distinct(3, 4), 0.2)],
     "softplus": [Sample(normal(3, 4), 2.0, 20.0), Sample(distinct(3, 4) * 3, 1.0, 20.0), Sample(normal(0), 1.0, 20.0)],
     "gelu": [Sample(normal(3, 4), "none"), Sample(normal(3, 4), "tanh"), Sample(normal(0, 3), "none")],
+    "clamped": [Sample(distinct(3, 4), -0.5, 0.7), Sample(distinct(4), 1.0, -1.0)],
+    "threshold": [Sample(distinct(3, 4), 0.1, 5.0)],
+    "hardshrink": [Sample(distinct(3, 4), 0.5)],
+    "softshrink": [Sample(distinct(3, 4), 0.5), Sample(distinct(3), 0.0)],
+    "hardsigmoid": [Sample(distinct(3, 4) * 3)],
+    "hardswish": [Sample(distinct(3, 4) * 3)],
+    "with_slope": [Sample(distinct(2, 3, 4), normal(3, 1)), Sample(distinct(5), normal())],
+    "huber": [Sample(normal(3, 4), normal(3, 4), 0.4), Sample(normal(3, 4), normal(4), 2.0)],
+    "between": [Sample(normal(3, 4), normal(4), 0.3)],
+    "plus_product": [Sample(normal(3, 4), normal(3, 1), normal(4), -0.3)],
+    "plus_quotient": [Sample(normal(3, 4), normal(3, 1), positive(4), 2)],
     "softmax": [Sample(normal(3, 4), 1), Sample(normal(2, 3, 2) * 40, 1), Sample(normal(0, 3), 1)],
     "log_softmax": [Sample(normal(3, 4), 1), Sample(normal(2, 3, 2) * 40, 1), Sample(normal(0, 3), 1)],
 }
@@ -111,6 +122,7 @@ del SAMPLES["to_device"]
 LARGE = 182, 181
 CONSTANTS = {
     "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("none",),
+    "clamped": (-0.5, 0.7), "threshold": (0.1, 5.0), "hardshrink": (0.5,), "softshrink": (0.5,),
 }  # fmt: skip
 for name in ("tanh", "sigmoid", "relu", "hardtanh", "leaky_relu", "softplus", "log_sigmoid"):
     constants = CONSTANTS.get(name, ())
@@ -122,8 +134,9 @@ SAMPLES["elu_slope"] = [
     Sample(normal(3, 4), distinct(3, 4), distinct(3, 4), *CONSTANTS["elu"]),
     Sample(*[normal(*LARGE)] * 3, *CONSTANTS["elu"], order=0, kernel=True),
 ]
-for name in "neg abs square exp erf tanh sigmoid relu log_sigmoid silu mish sqrt log".split() + list(CONSTANTS):
-    large = positive(*LARGE) if name in ("sqrt", "log") else normal(*LARGE)
+ONE = "neg abs sign square exp erf tanh sigmoid relu log_sigmoid silu mish sqrt log rsqrt reciprocal hardsigmoid"
+for name in (*ONE.split(), "hardswish", *CONSTANTS):
+    large = positive(*LARGE) if name in ("sqrt", "log", "rsqrt") else normal(*LARGE)
     SAMPLES[name].append(Sample(large, *CONSTANTS.get(name, ()), order=0, kernel=True))
 for name in ("softmax", "log_softmax"):
     SAMPLES[f"{name}_slope"] = [
@@ -133,9 +146,21 @@ for name in ("softmax", "log_softmax"):
     SAMPLES[name].append(Sample(normal(*LARGE), 1, order=0, kernel=True))
     SAMPLES[name].append(Sample(normal(3, 7, 1001), 2, order=0, kernel=True))
 SAMPLES["gelu"].append(Sample(normal(*LARGE), "tanh", order=0, kernel=True))
-for name in ("add", "sub", "mul", "true_divide"):
+for name in ("add", "sub", "mul", "true_divide", "maximum", "minimum", "clamp_min", "clamp_max", "with_slope"):
     SAMPLES[name].append(Sample(normal(*LARGE), positive(*LARGE), order=0, kernel=True))
+    SAMPLES[name].append(Sample(normal(182, 1), normal(181), order=0, kernel=True))
+for name in ("add", "sub", "mul", "true_divide", "clamp_min", "clamp_max"):
     SAMPLES[name].append(Sample(normal(*LARGE), 2.5, order=0, kernel=True))
+for name in ("add", "sub"):
+    SAMPLES[name].append(Sample(normal(*LARGE), normal(181), alpha=-0.5, order=0, kernel=True))
+SAMPLES["pow"] += [Sample(normal(*LARGE), n, order=0, kernel=True) for n in (2.0, 3.0)]
+SAMPLES["where"].append(Sample(booleans(182, 1), normal(*LARGE), normal(3, 182, 181)[1], order=0, kernel=True))
+SAMPLES["where"].append(Sample(booleans(*LARGE), 0.5, normal(182, 1), order=0, kernel=True))
+SAMPLES["huber"].append(Sample(normal(*LARGE), normal(*LARGE), 0.4, order=0, kernel=True))
+SAMPLES["between"].append(Sample(normal(*LARGE), normal(181), 0.3, order=0, kernel=True))
+for name in ("plus_product", "plus_quotient"):
+    SAMPLES[name].append(Sample(normal(*LARGE), normal(*LARGE), positive(181), 0.3, order=0, kernel=True))
+SAMPLES["overwritten"].append(Sample(normal(300, 400), normal(400), order=0, kernel=True))
 
 ORACLES = {
     "polygamma": scipy.special.polygamma,
@@ -170,4 +195,10 @@ ORACLES = {
     "softplus_slope": lambda g, x, beta, threshold: g / (1 + np.exp(-beta * x)),
     "log_sigmoid_slope": lambda g, x: g / (1 + np.exp(x)),
     "leaky_relu": by_torch(lambda torch, x, slope: torch.nn.functional.leaky_relu(x, slope)),
+    "clamped": by_torch(lambda torch, x, low, high: x.clamp(low, high)),
+    "with_slope": lambda x, slope: np.where(x > 0, x, slope * x),
+    "huber": by_torch(lambda torch, x, y, delta: torch.nn.functional.huber_loss(x, y, reduction="none", delta=delta)),
+    "between": by_torch(lambda torch, x, end, weight: torch.lerp(x, end, weight)),
+    "plus_product": by_torch(lambda torch, x, a, b, value: torch.addcmul(x, a, b, value=value)),
+    "plus_quotient": by_torch(lambda torch, x, a, b, value: torch.addcdiv(x, a, b, value=value)),
 }

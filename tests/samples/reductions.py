@@ -38,7 +38,10 @@ SAMPLES = {
     ],
     "std": [Sample(normal(3, 4), BOTH, 1), Sample(normal(2, 3, 2), LAST, 0)],
     "var": [Sample(normal(3, 4), BOTH, 1), Sample(normal(2, 3, 2), LAST, 0)],
-    "vector_norm": [Sample(distinct(3, 4), p, LAST) for p in (2, 1, 0, math.inf, -math.inf, 3.5, 0.5)],
+    "vector_norm": [
+        *(Sample(distinct(3, 4), p, LAST) for p in (2, 1, 0, math.inf, -math.inf, 3.5, 0.5)),
+        *(Sample(normal(131, 257), 2.0, dims, order=0, kernel=True) for dims in ((0,), (1,), (0, 1))),
+    ],
     # scans
     "cumsum": [
         Sample(normal(3, 4), 1),

@@ -114,8 +114,23 @@ def _refuse_unclear(x, name):
         )
 
 
-def write(x: Tensor, name: str, compute) -> Tensor:
-    """Overwrite `x` with `compute(x)`, recorded: the tensor `x` then stands for the result."""
+LARGE = 1 << 17  # bytes from which it pays to write a result where it is to be, or to copy it by threads
+# The kernels by which a function may write straight to the tensor that it is to change: that of its name, or these.
+KERNELS = {
+    "add": ("add", "add_scaled"), "sub": ("sub", "add_scaled"), "subtract": ("sub", "add_scaled"),
+    "multiply": ("mul",), "div": ("true_divide",), "divide": ("true_divide",), "negative": ("neg",),
+    "absolute": ("abs",), "lerp": ("between",), "addcmul": ("plus_product",), "addcdiv": ("plus_quotient",),
+    "clamp": ("clamped", "maximum", "minimum"), "clip": ("clamped", "maximum", "minimum"), "clamp_min": ("maximum",),
+    "clamp_max": ("minimum",), "pow": ("square", "cube", "sqrt", "reciprocal", "rsqrt"),
+}  # fmt: skip
+
+
+def write(x: Tensor, name: str, compute, kernels=(), operands=()) -> Tensor:
+    """Overwrite `x` with `compute(x)`, recorded: the tensor `x` then stands for the result.
+
+    kernels: names of those that may write straight to x where nothing is recorded of it and the other `operands`:
+    after the first of them `compute` does not need what x was.
+    """
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected a tensor to write to, got {type(x).__name__}")
     writable(x, name)
@@ -123,7 +138,11 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     before._storage, before._edge = x._storage, x.edge() if state.recording else None
     first = next_number()
     with autocasting(None):  # the result must have the type of x
-        result = compute(before)
+        if kernels and x.array.nbytes >= LARGE and not _is_recorded((x, *operands)):
+            with x.device.into(kernels, x.array):
+                result = compute(before)
+        else:
+            result = compute(before)
     if result.array.shape != x.array.shape:
         raise RuntimeError(
             f"{name}: the result has shape {tuple(result.shape)}, the tensor to write {tuple(x.shape)}; "
@@ -136,11 +155,27 @@ def write(x: Tensor, name: str, compute) -> Tensor:
     if result._edge is not None:
         _refuse_unclear(x, name)
         _keep_old(x, result._edge[0], first)
-    x.array[...] = result.array
+    _store(x, result.array)
     x._storage.written(name, sys._getframe(1))
     _replace(x, result)
     move_retained(x)
     return x
+
+
+def _is_recorded(operands):
+    return state.anomaly or (state.recording and any(isinstance(t, Tensor) and t.requires_grad for t in operands))
+
+
+def _store(x, value):
+    """x.array[...] = value, by threads if there is much of it."""
+    if value is x.array:
+        return
+    copy = x.device.kernels["overwritten"] if x.array.nbytes >= LARGE else None
+    if copy:
+        with x.device.into(("overwritten",), x.array):
+            if copy(x.array, value) is x.array:
+                return
+    x.array[...] = value
 
 
 def _keep_old(x, node, first):
@@ -203,18 +238,25 @@ def reform(x: Tensor, name: str, function) -> Tensor:
 
 def in_place(function, name):
     """The method `name` that overwrites its tensor with what `function` gives."""
-    return _method(write, function, name, f"In place: the tensor becomes `{function.__name__}` of it.")
+    kernels = KERNELS.get(function.__name__, (function.__name__,))
+
+    def method(self, *args, **kwargs):
+        operands = (*args, *kwargs.values())
+        return write(self, name, lambda x: function(x, *args, **kwargs), kernels, operands)
+
+    return _named(method, name, f"In place: the tensor becomes `{function.__name__}` of it.")
 
 
 def reshaping(function, name):
     """The method `name` that gives its tensor the shape of its view `function`."""
-    return _method(reform, function, name, f"In place: the tensor takes the shape of its `{function.__name__}`.")
 
-
-def _method(change, function, name, what):
     def method(self, *args, **kwargs):
-        return change(self, name, lambda x: function(x, *args, **kwargs))
+        return reform(self, name, lambda x: function(x, *args, **kwargs))
 
+    return _named(method, name, f"In place: the tensor takes the shape of its `{function.__name__}`.")
+
+
+def _named(method, name, what):
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"{what}  Returns the tensor."
     return method

@@ -95,7 +95,8 @@ def calls() -> dict[str, Call]:
     def compute(dtype):
         for name in set(cpu.FAMILIES["pointwise"]) & set(OPS):
             op = OPS[name].op
-            operands = [ones(LARGE, dtype=dtype) for _ in op.arrays]
+            special = {"condition": tinydl.ones(LARGE, dtype=tinydl.bool), "exponent": 2}
+            operands = [special[a] if a in special else ones(LARGE, dtype=dtype) for a in op.arrays]
             constants = {c: "none" if c == "approximate" else 1 for c in op.constants}
             OPS[name](*operands, **constants).sum().backward()
 
@@ -119,7 +120,7 @@ def calls() -> dict[str, Call]:
 
     def add_up(dtype):
         x = ones(256, 256, dtype=dtype)
-        (x.sum() + x.sum(0).sum() + x.sum(1).sum()).backward()
+        (x.sum() + x.sum(0).sum() + x.sum(1).sum() + x.norm()).backward()
 
     def scan(dtype):
         x = ones(256, 256, dtype=dtype)
@@ -156,7 +157,9 @@ def calls() -> dict[str, Call]:
             make([w]).step()
 
     def copy(dtype):
-        ones(256, 256, dtype=dtype).mT.reshape(-1).clone().sum().backward()
+        x = ones(256, 256, dtype=dtype).mT.reshape(-1).clone()
+        x.sum().backward()
+        x.detach().fill_(2)
 
     def sample(dtype):
         grid = ones(1, 16, 16, 2, dtype=dtype)

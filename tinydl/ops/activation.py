@@ -103,10 +103,12 @@ def rrelu(
     from .random import rand
 
     slope = rand(*input.shape, dtype=input.dtype, device=input.device) * (upper - lower) + lower
-    return chosen(_with_slope, input, inplace, slope)
+    return chosen(with_slope, input, inplace, slope)
 
 
-def _with_slope(x, slope):
+@fused
+def with_slope(x: Array, slope: Array):
+    """x where positive, else slope * x."""
     return where(x > 0, x, x * slope)
 
 
@@ -126,7 +128,7 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
         weight = weight.reshape(C, *[1] * (x.ndim - 2))
     elif weight.ndim > x.ndim:
         weight = weight.reshape(())
-    return _with_slope(x, weight)
+    return with_slope(x, weight)
 
 
 @op(promote=floating)
@@ -165,15 +167,23 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 # ---------------------------------------------------------------- thresholds and shrinkage
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """input where it exceeds the threshold, else `value`.  Any shape -> same shape."""
-    return chosen(_threshold, input, inplace, threshold, value)
+    return chosen(threshold_, input, inplace, threshold, value)
 
 
-def _threshold(x, threshold, value):
-    return where(x <= threshold, value, x)
+@fused
+def threshold_(x: Array, limit, value):
+    """x where it exceeds the limit, else `value`."""
+    return where(x <= limit, value, x)
 
 
 def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0.  x: any shape -> same shape."""
+    return hardshrink_(x, lambd)
+
+
+@fused
+def hardshrink_(x: Array, lambd):
+    """x where |x| > lambd, else 0."""
     return where(abs(x) <= lambd, 0, x)
 
 
@@ -181,7 +191,13 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """input drawn towards 0 by lambd, and 0 within it.  Any shape -> same shape."""
     if lambd < 0:
         raise RuntimeError(f"softshrink: lambd must not be negative, got {lambd}")
-    return where(abs(input) <= lambd, 0, input - lambd * sign(input))
+    return softshrink_(input, lambd)
+
+
+@fused
+def softshrink_(x: Array, lambd):
+    """x drawn towards 0 by lambd, and 0 within it."""
+    return where(abs(x) <= lambd, 0, x - lambd * sign(x))
 
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -273,22 +289,26 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return chosen(mish_, input, inplace)
 
 
-def _hardsigmoid(x):
+@fused
+def hardsigmoid_(x: Array):
+    """min(max(x + 3, 0), 6) / 6."""
     return hardtanh_(x + 3, 0, 6) / 6
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(input + 3, 0), 6) / 6.  Any shape -> same shape."""
-    return chosen(_hardsigmoid, input, inplace)
+    return chosen(hardsigmoid_, input, inplace)
 
 
-def _hardswish(x):
-    return x * _hardsigmoid(x)
+@fused
+def hardswish_(x: Array):
+    """x * hardsigmoid(x)."""
+    return x * hardsigmoid_(x)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """input * hardsigmoid(input) (Howard 2019).  Any shape -> same shape."""
-    return chosen(_hardswish, input, inplace)
+    return chosen(hardswish_, input, inplace)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

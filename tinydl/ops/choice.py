@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..autograd.engine import Array, by_category, op, promoting
+from ..autograd.fused import fused
 from ..dtype import finfo, is_floating
 from ..tensor import Tensor
 from .creation import zeros_like
@@ -72,9 +73,21 @@ def clamp(x: Tensor, min=None, max=None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of min and max must be given")
+    if _is_limit(min) and _is_limit(max) and is_floating(x.dtype):
+        return clamped(x, min, max)
     if min is not None:
         x = clamp_min(x, min)
     return x if max is None else clamp_max(x, max)
+
+
+def _is_limit(v):
+    return isinstance(v, (int, float)) and v == v
+
+
+@fused
+def clamped(x: Array, low, high):
+    """x held between two numbers."""
+    return clamp_max(clamp_min(x, low), high)
 
 
 @op(promote=tensors(by_category, 0), exact=True)

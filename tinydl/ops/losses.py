@@ -19,7 +19,7 @@ from ..autograd.mode import no_grad
 from ..autograd.narrow import rounded_once
 from ..tensor import Tensor
 from .activation import log_sigmoid
-from .elementwise import abs, clamp_min, exp, log, where, xlogy
+from .elementwise import abs, clamp, clamp_min, exp, log, where, xlogy
 
 
 # ---------------------------------------------------------------- what the losses share
@@ -127,8 +127,8 @@ def smooth_l1_loss(
         return l1_loss(input, target, size_average, reduce, reduction)
     reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
     _warn_of_shapes("smooth_l1_loss", input, target)
-    d = input - target
-    return reduced(where(abs(d) < beta, d * d * (0.5 / beta), abs(d) - 0.5 * beta), reduction)
+    loss = reduced(huber_(input, target, beta), reduction)
+    return loss if beta == 1 else loss / beta
 
 
 @listed
@@ -144,9 +144,15 @@ def huber_loss(
         raise RuntimeError(f"huber_loss: delta must be positive, got {delta}")
     reduction = reduction_of("huber_loss", reduction)
     _warn_of_shapes("huber_loss", input, target)
-    d = input - target
-    loss = where(abs(d) <= delta, 0.5 * d * d, delta * (abs(d) - 0.5 * delta))
-    return _weighted("huber_loss", loss, weight, reduction, False)
+    return _weighted("huber_loss", huber_(input, target, delta), weight, reduction, False)
+
+
+@fused
+def huber_(x: Array, target: Array, delta):
+    """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2); d = x - target."""
+    d = x - target
+    held = clamp(d, -delta, delta)
+    return held * (d - 0.5 * held)
 
 
 # ---------------------------------------------------------------- likelihoods

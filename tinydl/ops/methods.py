@@ -155,7 +155,7 @@ def copy_(self, source, non_blocking: bool = False) -> Tensor:
         value = source if source.dtype == x.dtype else elementwise.cast(source, x.dtype)
         return elementwise.overwritten(x, value)
 
-    return write(self, "copy_", compute)
+    return write(self, "copy_", compute, ("overwritten",), (source,))
 
 
 def fill_(self, value) -> Tensor:
@@ -163,7 +163,8 @@ def fill_(self, value) -> Tensor:
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.shape)}")
     number = value if isinstance(value, Tensor) else wrap(self.device.xp.full((), value, self.dtype))
-    return write(self, "fill_", lambda x: elementwise.overwritten(x, number.to(x.device, x.dtype)))
+    value = number.to(self.device, self.dtype)
+    return write(self, "fill_", lambda x: elementwise.overwritten(x, value), ("overwritten",), (number,))
 
 
 def zero_(self) -> Tensor:

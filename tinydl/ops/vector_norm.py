@@ -16,6 +16,8 @@ from .reduce import drop, normalize_dims
 @op
 def vector_norm_(xp, x: Array, ord, dims):
     """(sum of |x| ** ord) ** (1 / ord) over dims, which are kept with size 1."""
+    if ord == 2:
+        return xp.sqrt((x * x).sum(dims, keepdims=True))
     size = xp.absolute(x)
     if ord == math.inf:
         return size.max(dims, keepdims=True)
@@ -25,8 +27,6 @@ def vector_norm_(xp, x: Array, ord, dims):
         return (x != 0).sum(dims, keepdims=True).astype(x.dtype)
     if ord == 1:
         return size.sum(dims, keepdims=True)
-    if ord == 2:
-        return xp.sqrt((x * x).sum(dims, keepdims=True))
     return (size**ord).sum(dims, keepdims=True) ** (1 / ord)
 
 
