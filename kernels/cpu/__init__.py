@@ -42,6 +42,7 @@ FAMILIES = {
     "reduce": ("sum_to", "vector_norm"),
     "resample": ("resample", "resample_adjoint"),
     "order": ("argsort", "kth_place", "median_place", "topk_places"),
+    "picking": ("gather", "scatter_put", "scatter_sum"),
     "scan": ("cumsum", "cumprod", "logcumsumexp", "prod", "recurrence", "running_winner"),
     "softmax": (
         *("softmax", "softmax_slope", "log_softmax", "log_softmax_slope", "cross_entropy", "cross_entropy_grad"),
