@@ -15,6 +15,7 @@ SMALLEST = 1 << 15  # numbers from which threads are worth their start
 JOB = 1 << 13  # numbers in a job, or one line
 BITS = 8  # of a digit
 LONG, BITS_OF_LONG = 1 << 14, 11  # where lines are as long, counting more digits costs less than another pass
+FEW = 16  # that are chosen in one go, among all keys: rarely is there one to put among them
 MEDIAN, NANMEDIAN = -1, -2  # in place of a rank
 
 
@@ -129,7 +130,7 @@ def _select(j, count, bits, rank, places):
     keys, order, counts = _memory_to_select(bits)
     for line in _lines(j, count, bits):
         _keys(bits[line], 0, keys)
-        _, places[line, 0], _ = _at_rank(keys, order, counts, rank if rank >= 0 else _middle(keys, rank))
+        _, places[line, 0] = _at_rank(keys, order, counts, rank if rank >= 0 else _middle(keys, rank))
 
 
 @jit
@@ -150,8 +151,7 @@ def _middle(keys, rank):
 
 @jit
 def _at_rank(keys, order, counts, rank):
-    """The key with `rank` smaller or earlier ones, where it stands, and its rank among those that equal it.  The keys
-    are lost."""
+    """The key with `rank` smaller or earlier ones, and where it stands.  The keys are lost."""
     n, shift = len(keys), 8 * keys.itemsize
     for i in range(n):
         order[i] = i
@@ -169,7 +169,7 @@ def _at_rank(keys, order, counts, rank):
             keys[kept], order[kept] = keys[i], order[i]
             kept += _digit(keys[i], shift, len(counts) - 1) == digit
         n = kept
-    return keys[rank], order[rank], rank
+    return keys[rank], order[rank]
 
 
 @jobs
@@ -177,21 +177,23 @@ def _top(j, count, bits, largest, places):
     keys, order, counts = _memory_to_select(bits)
     k, chosen = places.shape[1], np.empty(places.shape[1], bits.dtype)
     for line in _lines(j, count, bits):
+        last = keys.dtype.type(-1)
+        if k > FEW:
+            _keys(bits[line], largest, keys)
+            last, _ = _at_rank(keys, order, counts, k - 1)
         _keys(bits[line], largest, keys)
-        last, _, equal = _at_rank(keys, order, counts, k - 1)
-        _keys(bits[line], largest, keys)
-        _insert_up_to(keys, last, equal + 1, chosen, places[line])
+        _insert_up_to(last, keys, chosen, places[line])
 
 
 @jit
-def _insert_up_to(keys, last, equal, chosen, places):
-    """Where the keys below `last` stand, and of those that are alike the first `equal`: sorted as they are found."""
-    found = 0
+def _insert_up_to(last, keys, chosen, places):
+    """Where the least of the keys up to `last` stand: what is less than the last of those chosen so far is put among
+    them."""
+    found, k = 0, len(chosen)
     for i in range(len(keys)):
         key = keys[i]
-        if key < last or (key == last and equal > 0):
-            equal -= key == last
-            at = found
+        if key <= last and (found < k or key < chosen[k - 1]):
+            at = min(found, k - 1)
             while at > 0 and chosen[at - 1] > key:
                 chosen[at], places[at] = chosen[at - 1], places[at - 1]
                 at -= 1

@@ -6,7 +6,6 @@ threads.  An index outside of the dimension was refused before; one that was ove
 """
 
 import numpy as np
-from numba import carray
 
 from ..shapes import around
 from .arrays import FLOATS, copied, empty, plain, zeros
@@ -70,19 +69,22 @@ def _gather(j, sizes, outside, x, index, y):
     row, end = j * rows, min((j + 1) * rows, A * m)
     while row < end:
         a, k = row // m, row % m
-        count = min(m - k, end - row) if B == 1 else 1
-        outside[j] |= _pick(count * B, x, a * n * B, n, B, index, y, row * B)
+        if B == 1:  # the loop is compiled for the 1 as well
+            count = min(m - k, end - row)
+            outside[j] |= _pick(count, x, a * n, n, 1, index, y, row)
+        else:
+            count = 1
+            outside[j] |= _pick(B, x, a * n * B, n, B, index, y, row * B)
         row += count
 
 
 @jit
 def _pick(count, x, at, n, B, index, y, to):
-    places, out, outside = carray(address(index, to), count), carray(address(y, to), count), 0
+    source, places, out, outside = address(x, at), address(index, to), address(y, to), 0
     for t in range(count):
-        i = np.uint64(places[t])
-        inside = i < np.uint64(n)
-        outside |= not inside
-        out[t] = x[np.uint64(at) + (i if inside else np.uint64(0)) * np.uint64(B) + np.uint64(t if B > 1 else 0)]
+        i, line = np.uint64(places[t]), np.uint64(t if B > 1 else 0)
+        outside |= i >= np.uint64(n)
+        out[t] = source[(i if i < np.uint64(n) else np.uint64(0)) * np.uint64(B) + line]
     return outside
 
 

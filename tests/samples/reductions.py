@@ -95,7 +95,7 @@ SAMPLES = {
     "topk_places": [
         Sample(distinct(3, 4), 2, 1, True),
         Sample(distinct(3, 4), 2, 0, False),
-        Sample(distinct(131, 257), 9, 1, True, **LARGE),
+        Sample(distinct(131, 257), 33, 1, True, **LARGE),
         Sample(distinct(131, 257), 99, 0, False, **LARGE),
     ],
     "median_place": [
