@@ -17,6 +17,7 @@ LAYOUTS = {
     "last first": lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
 }
 along = pytest.mark.parametrize("shape, dim", EVERY, ids=str)
+along_lines = pytest.mark.parametrize("shape, dim", [e for e in EVERY if len(e[0]) > 1], ids=str)
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
@@ -73,8 +74,20 @@ def test_what_is_small_or_of_other_types_is_declined(name):
         assert cpu.load(name)(x, *more) is NotImplemented
 
 
+@both_types
+def test_the_product_of_one_long_line(dtype):
+    x = np.exp(numbers(99_999) / 99).astype(dtype)
+    want = x.astype(np.longdouble).prod(keepdims=True).astype(np.float64)
+    close(served("prod", x, 0), want, dtype, 99 * want)
+
+
+def test_running_sums_of_one_long_line_are_left_to_numpy():
+    x = numbers(99_999, "float32")
+    assert cpu.load("cumsum")(x, 0, False) is NotImplemented and cpu.load("cumprod")(x, 0) is NotImplemented
+
+
 # ---------------------------------------------------------------- scans
-@along
+@along_lines
 @both_types
 @pytest.mark.parametrize("reverse", [False, True])
 def test_running_sums_are_numpys_in_long_double(shape, dim, dtype, reverse):
@@ -94,7 +107,7 @@ def test_running_sums_of_float32_are_rounded_once():
     np.testing.assert_array_equal(got, np.cumsum(x.astype(np.float64), 1).astype(np.float32))
 
 
-@along
+@along_lines
 @both_types
 def test_running_products_and_products(shape, dim, dtype):
     x = np.exp(numbers(shape) / 30).astype(dtype) * RNG.choice([-1, 1], shape).astype(dtype)

@@ -20,15 +20,22 @@ from .vmath import decay, log
 SMALLEST = 1 << 15  # numbers from which threads are worth their start
 ROWS, WIDTH = 32, 64  # of a tile: it stays in the first cache
 LANES = 16  # the width of tiles is a multiple, so that whole vectors fill them
+FEW = 4  # lines
 PIECES = 16  # that there is work for, if possible
 
 
 def cumsum(x, dim, reverse):
-    return _scan(_fold, dim, reverse, x, 0)
+    return _folded(x, dim, reverse, 0)
 
 
 def cumprod(x, dim):
-    return _scan(_fold, dim, False, x, 1)
+    return _folded(x, dim, False, 1)
+
+
+def _folded(x, dim, reverse, product):
+    """Declines a few long lines: one number after another, NumPy is quicker."""
+    few = x.size < FEW * x.shape[dim]
+    return NotImplemented if few else _scan(_fold, dim, reverse, x, product)
 
 
 def logcumsumexp(x, dim):

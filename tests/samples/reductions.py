@@ -35,6 +35,7 @@ SAMPLES = {
         Sample(normal(0, 3), 0),
         Sample(NEAR_1, 1, **LARGE),
         Sample(NEAR_1, 0, **LARGE),
+        Sample(NEAR_1.reshape(-1), 0, **LARGE),
     ],
     "std": [Sample(normal(3, 4), BOTH, 1), Sample(normal(2, 3, 2), LAST, 0)],
     "var": [Sample(normal(3, 4), BOTH, 1), Sample(normal(2, 3, 2), LAST, 0)],
