@@ -13,6 +13,7 @@ WITHIN = f"where({OFF} > delta, delta, where({OFF} < -delta, -delta, {OFF}))"
 INNER = "(0.7978845608028654 * (x + 0.044715 * x * x * x))"  # of gelu's approximation by tanh
 
 TABLE = {
+    "itself": ("x", "", "x"),
     "add": ("x other", "", "x + other"),
     "sub": ("x other", "", "x - other"),
     "mul": ("x other", "", "x * other"),

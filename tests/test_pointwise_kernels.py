@@ -22,7 +22,7 @@ CONSTANTS = {
 }  # fmt: skip
 POINTWISE = {
     name: CONSTANTS.get(name.removesuffix("_slope"), ()) for name, family in KERNELS.items()
-    if family == "pointwise" and name in OPS and name != "pow"
+    if family == "pointwise" and name in OPS and name not in ("cast", "pow")
 }  # fmt: skip
 TWO = [
     n for n in POINTWISE if len(OPS[n].op.arrays) == 2 and n not in CONSTANTS and not n.endswith("_slope")
@@ -200,6 +200,53 @@ def test_gradients_of_composites(name):
         found.append([leaf.grad.numpy() for leaf in leaves])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(found[2], np.float32(found[1]), rtol=1e-5, atol=1e-5)
+
+
+# ---------------------------------------------------------------- narrow types
+NARROW = [tinydl.float16, tinydl.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", [*NARROW, tinydl.float64])
+def test_casts_round_as_numpy_does(dtype):
+    """To the bit, over all magnitudes; NaN stays NaN."""
+    rng = np.random.default_rng(0)
+    wide = (rng.standard_normal(40_000) * np.exp(rng.uniform(-100, 80, 40_000))).astype("float32")
+    wide[: len(SPECIAL)] = SPECIAL
+    other = np.arange(1 << 16, dtype="uint16").view(dtype) if dtype in NARROW else np.float64(wide) * (1 + 1e-9)
+    with np.errstate(all="ignore"):
+        for x, to in ((wide, dtype), (other, np.dtype("float32")), (other[::-1], np.dtype("float32"))):
+            got, want = CPU.kernels["cast"](x, to), x.astype(to)
+            assert got.dtype == to
+            nan = np.isnan(want.astype("float64"))
+            np.testing.assert_array_equal(np.isnan(got.astype("float64")), nan)
+            words = f"u{to.itemsize}"
+            np.testing.assert_array_equal(got[~nan].view(words), want[~nan].view(words))
+
+
+def test_casts_of_other_types_are_left_to_numpy():
+    x = np.ones(40_000, "float32")
+    for a, to in ((x, "int64"), (x.astype("int64"), "float32"), (x.astype("float16"), tinydl.bfloat16), (x, "float32")):
+        assert CPU.kernels["cast"](a, to) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("name", [n for n in POINTWISE if n not in ("where", "overwritten")])
+def test_narrow_elements_are_computed_in_float32_and_rounded_once(name, dtype):
+    rng = np.random.default_rng(0)
+    given = [np.asarray(a).astype(dtype) for a in operands(name, rng, (37, 41), "float32")]
+    got = CPU.kernels[name](*given, *POINTWISE[name])
+    want = CPU.kernels[name](*[a.astype("float32") for a in given], *POINTWISE[name])
+    np.testing.assert_array_equal(got.view("u2"), want.astype(dtype).view("u2"))
+    assert CPU.kernels["add"](given[0], given[0][:1]) is NotImplemented  # these go by way of float32
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_a_number_beside_narrow_elements_is_not_rounded(dtype):
+    x = np.linspace(-3, 3, 999, dtype="float32").astype(dtype)
+    for name in ("add", "mul", "sub", "true_divide"):
+        with unserved():
+            want = OPS[name](Tensor(x).float(), 0.999).to(dtype)
+        np.testing.assert_array_equal(OPS[name](Tensor(x), 0.999).array.view("u2"), want.array.view("u2"))
 
 
 # ---------------------------------------------------------------- written straight to a tensor

@@ -20,7 +20,7 @@ FAMILIES = {
         *("rms_norm", "rms_norm_grad", "affine", "affine_grad"),
     ),
     "pointwise": (
-        *("add", "sub", "mul", "true_divide", "plus_product", "plus_quotient", "between", "maximum", "minimum"),
+        *("cast", "add", "sub", "mul", "true_divide", "plus_product", "plus_quotient", "between", "maximum", "minimum"),
         *("clamp_min", "clamp_max", "clamped", "clamped_grad", "where", "pow", "reciprocal", "rsqrt", "sign"),
         *("neg", "abs", "square", "sqrt", "exp", "log", "erf", "tanh", "tanh_slope", "with_slope", "threshold"),
         *("threshold_grad", "hardshrink", "hardshrink_grad", "softshrink", "softshrink_grad"),

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from math import prod
 
+import ml_dtypes
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+NARROW = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 SMALLEST = 1 << 16  # bytes; smaller arrays come from memory that malloc keeps itself, and are copied by NumPy
 ALIGNMENT = 64
 

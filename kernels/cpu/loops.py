@@ -14,7 +14,7 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from ..formulas import TABLE
-from . import formula, vmath
+from . import formula, narrow, vmath
 from .arrays import plain
 from .jit import jit
 from .microkernel import address
@@ -41,19 +41,29 @@ def {name}(operands, constants, begin, end):
     {fixed}
     for i in range(begin, end):
         {elements}
-        to[i] = {formula}
+        {store}
 """
-FUNCTIONS = {**vars(vmath), "like": formula.like, "where": formula.where, "sqrt": sqrt, "holds": holds}
+FUNCTIONS = {**vars(vmath), **vars(narrow), "like": formula.like, "where": formula.where, "sqrt": sqrt, "holds": holds}
+READ = {
+    "e": "{0} = all_{0}[i]", "f": "{0} = all_{0}[0]", "y": "{0} = to[i]", "h": "{0} = half(all_{0}, i)",
+    "b": "{0} = bfloat(all_{0}, i)", "d": "{0} = double(all_{0}, i)",
+}  # fmt: skip
+READ_BOOL = {"e": "{0} = holds(all_{0}, i)", "f": "{0} = holds(all_{0}, 0)"}
+STORE = {
+    "e": "to[i] = {0}", "h": "put_half(to, i, {0})", "b": "put_bfloat(to, i, {0})", "d": "put_double(to, i, {0})",
+}  # fmt: skip
 
 
-def run(name, kinds, operands, constants):
+def run(name, kinds, operands, constants, stored="e"):
     """operands[0] = the function `name` of the other operands, arrays of one size, and of the constants.
 
     kinds: for each array of the table "e": it has elements, "f": it is fixed along a line, "y": it is operands[0]
-    itself, "n": it is a number, which stands behind the constants.
+    itself, "n": it is a number, which stands behind the constants; of a function computed in float32 also "h": it has
+    elements of float16, "b": of bfloat16, "d": of float64.
+    stored: "e", "h", "b" or "d", what operands[0] has.
     """
     x = operands[0]
-    loop = _compiled(name, kinds, x.dtype.char)
+    loop = _compiled(name, kinds, x.dtype.char if stored == "e" else "f", stored)
     _pieces(loop, np.array([*map(id, operands)]), np.array([*constants, 0.0]), x.size)
 
 
@@ -98,9 +108,9 @@ def merged(shape, strides):
 
 
 @cache
-def _compiled(name, kinds, dtype):
+def _compiled(name, kinds, dtype, stored="e"):
     """The address of a compiled loop."""
-    entry, source = _written(name, kinds)
+    entry, source = _written(name, kinds, stored)
     names = dict(FUNCTIONS, __name__=__name__)
     exec(compile(source, __file__, "exec"), names)
     number = types.float32 if dtype == "f" else types.float64
@@ -111,11 +121,7 @@ def _compiled(name, kinds, dtype):
     return made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
 
 
-READ = {"e": "{0} = all_{0}[i]", "f": "{0} = all_{0}[0]", "y": "{0} = to[i]"}
-READ_BOOL = {"e": "{0} = holds(all_{0}, i)", "f": "{0} = holds(all_{0}, 0)"}
-
-
-def _written(name, kinds):
+def _written(name, kinds, stored):
     """A loop's name and source."""
     arrays, constants, text = TABLE[name]
     arrays, constants = arrays.split(), constants.split()
@@ -124,14 +130,15 @@ def _written(name, kinds):
     pointers = ["to", *(f"all_{a}" for a, kind in given if kind != "y")]
     reads = [(kind, (READ_BOOL if a == "condition" else READ)[kind].format(a)) for a, kind in given]
     like = next(a for a in (*arrays, *constants) if a != "condition")
-    entry = f"all_{name}" if set(kinds) == {"e"} else f"all_{name}_{kinds}"
+    entry = f"all_{name}" if {*kinds, stored} == {"e"} else f"all_{name}_{kinds}_{stored}"
+    result = ast.unparse(formula.with_typed_numbers(ast.parse(text, mode="eval"), like))
     return entry, LOOP.format(
         name=entry,
         pointers="; ".join(f"{a} = operands[{k}]" for k, a in enumerate(pointers)),
         numbers="; ".join(f"{c} = like(to[begin], constants[{k}])" for k, c in enumerate(constants)) or "pass",
         fixed="; ".join(read for kind, read in reads if kind == "f") or "pass",
         elements="; ".join(read for kind, read in reads if kind != "f") or "pass",
-        formula=ast.unparse(formula.with_typed_numbers(ast.parse(text, mode="eval"), like)),
+        store=STORE[stored].format(result),
     )
 
 

@@ -9,9 +9,10 @@ from math import prod
 import numpy as np
 
 from ..formulas import kernels_of
-from .arrays import FLOATS, output
+from .arrays import FLOATS, NARROW, empty, output, plain
 
 SMALLEST = 1 << 15  # elements; below, NumPy's one thread is done before others have woken up
+SERVED = (*FLOATS, *NARROW)
 POWERS = {2.0: "square", 3.0: "cube", 0.5: "sqrt", -1.0: "reciprocal", -0.5: "rsqrt"}
 
 
@@ -22,6 +23,8 @@ def _serve(name, arrays, constants=()):
     found = [a for a in arrays if isinstance(a, np.ndarray) and a.ndim]
     if dtype is None or not found:
         return NotImplemented
+    if dtype not in FLOATS:
+        return _serve_narrow(name, arrays, constants, dtype)
     shape = found[0].shape
     alike = all(a.shape == shape for a in found)
     try:
@@ -46,7 +49,25 @@ def _serve(name, arrays, constants=()):
 def _common_type(arrays):
     """The one floating type of all arrays, Python's numbers apart; None if there is none."""
     types = {a.dtype for a in arrays if hasattr(a, "dtype")}
-    return next(iter(types)) if len(types) == 1 and types.issubset(FLOATS) else None
+    return next(iter(types)) if len(types) == 1 and types.issubset(SERVED) else None
+
+
+def _serve_narrow(name, arrays, constants, dtype):
+    """As `_serve`, of narrow arrays of one shape, in float32 and rounded once."""
+    found = [a for a in arrays if isinstance(a, np.ndarray) and a.ndim]
+    if name == "where" or found[0].size < SMALLEST or any(a.shape != found[0].shape for a in found):
+        return NotImplemented
+    from .loops import run
+    from .narrow import kind
+
+    letter = kind(dtype)
+    if letter is None:
+        return NotImplemented
+    y = empty(found[0].shape, dtype)
+    kinds = "".join(letter if isinstance(a, np.ndarray) and a.ndim else "n" for a in arrays)
+    numbers = [float(a) for a, k in zip(arrays, kinds) if k == "n"]
+    run(name, kinds, [y, *map(plain, found)], (*constants, *numbers), letter)
+    return y
 
 
 def _is_small(args):
@@ -89,3 +110,19 @@ def huber_grad(g, x, target, delta, needed):
     if y is NotImplemented:
         return y
     return y if needed[0] else None, np.negative(y) if needed[1] else None
+
+
+def cast(x, dtype):
+    """Between float32 and another floating type."""
+    found, dtype = x.dtype, np.dtype(dtype)
+    if x.size < SMALLEST or found == dtype or FLOATS[0] not in (found, dtype) or not {found, dtype}.issubset(SERVED):
+        return NotImplemented
+    from .loops import run
+    from .narrow import kind
+
+    read, stored = kind(found), kind(dtype)
+    if read is None or stored is None:
+        return NotImplemented
+    y = empty(x.shape, dtype)
+    run("itself", read, [y, plain(x)], (), stored)
+    return y

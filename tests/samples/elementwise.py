@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.special
+from ml_dtypes import bfloat16
 
 from .make import Sample, between, booleans, by_torch, distinct, integers, normal, positive
 
@@ -157,6 +158,7 @@ SAMPLES["pow"] += [Sample(normal(*LARGE), n, order=0, kernel=True) for n in (2.0
 SAMPLES["where"].append(Sample(booleans(182, 1), normal(*LARGE), normal(3, 182, 181)[1], order=0, kernel=True))
 SAMPLES["where"].append(Sample(booleans(*LARGE), 0.5, normal(182, 1), order=0, kernel=True))
 SAMPLES["huber"].append(Sample(normal(*LARGE), normal(*LARGE), 0.4, order=0, kernel=True))
+SAMPLES["cast"].append(Sample(normal(*LARGE).astype(bfloat16), "float32", typed=False, order=0, kernel=True))
 SAMPLES["between"].append(Sample(normal(*LARGE), normal(181), 0.3, order=0, kernel=True))
 for name in ("plus_product", "plus_quotient"):
     SAMPLES[name].append(Sample(normal(*LARGE), normal(*LARGE), positive(181), 0.3, order=0, kernel=True))

@@ -10,8 +10,8 @@ from tinydl.tensor import wrap
 
 
 def as_type(sample, dtype):
-    """The sample's arguments with floating arrays of `dtype`."""
-    return sample.map(lambda a: a.astype(dtype) if is_floating(a.dtype) else a.copy())
+    """The sample's arguments with floating arrays of `dtype`, but for bfloat16, which a sample has on purpose."""
+    return sample.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a.copy())
 
 
 def tensors(args, requires_grad=False, fixed=(), device=CPU):

@@ -12,6 +12,7 @@ import functools
 import numpy as np
 
 from .. import dtype as dtypes
+from ..device import _BY_ARRAY
 from ..tensor import Tensor
 from .graph import OPS
 
@@ -46,11 +47,19 @@ def run_in_float32(run, arrays, hidden, body):
     """
     dtype = common_type(arrays)
     try:
-        out = run([a.astype(dtypes.float32) if _is_narrow(a) else a for a in arrays])
+        out = run([_as(a, dtypes.float32) if _is_narrow(a) else a for a in arrays])
     except REFUSALS:
         _refused_as_given(body, arrays)
         raise
-    return _rounded(out, dtype, lambda a: a.astype(dtype), hidden)
+    return _rounded(out, dtype, lambda a: _as(a, dtype), hidden)
+
+
+def _as(array, dtype):
+    """An array in another type: by its device's kernel, if that serves."""
+    device = _BY_ARRAY.get(array.__class__)  # None: of a number of NumPy's
+    kernel = device and device.kernels["cast"]
+    out = kernel(array, dtype) if kernel else NotImplemented
+    return array.astype(dtype) if out is NotImplemented else out
 
 
 def _rounded(out, dtype, cast, hidden=0):
