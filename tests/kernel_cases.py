@@ -171,8 +171,9 @@ for name, sample in (*pools(), *classes()):
     CASES[name].append(sample)
 
 for kind, shape in (("mean", ()), ("sum", ()), ("none", (33,))):
-    given = normal(*shape), normal(33, 257), integers(257, 33), None, 5, kind, 0.0, (True, False, False)
-    CASES["cross_entropy_grad"].append(Sample(*given))
+    given = normal(*shape), normal(33, 257), integers(257, 33), None, 5, kind
+    CASES["cross_entropy_grad"].append(Sample(*given, 0.0, (True, False, False)))
+    CASES["nll_loss_grad"].append(Sample(*given, (True, False, False)))
 
 
 def every_case():

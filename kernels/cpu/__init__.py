@@ -11,6 +11,7 @@ FAMILIES = {
     "attention": ("attention", "attention_grad"),
     "blend": ("blend", "blend_grad"),
     "conv": ("conv", "conv_transpose", "conv_weight"),
+    "likelihood": ("nll_loss", "nll_loss_grad"),
     "layout": ("broadcast", "clone", "overwritten", "reshape"),
     "matmul": ("matmul", "linear", "linear_grad"),
     "optim": ("adam_update", "sgd_update"),

@@ -8,7 +8,6 @@ memory is free when nobody but the pool refers to it.
 import sys
 import threading
 from collections.abc import Iterable
-from contextlib import contextmanager
 from math import prod
 
 import ml_dtypes
@@ -138,30 +137,30 @@ class _Offer(threading.local):
 _offer = _Offer()
 
 
-@contextmanager
-def into(names: Iterable[str], array: np.ndarray):
-    """Within it, the kernel of one of these names may write its output to `array` (see `output`), also where that is
-    an operand."""
-    _offer.names, _offer.array = names, array
-    try:
-        yield
-    finally:
+class into:
+    """Within it, the kernel of one of these names may write its output to `array`, also where that is an operand."""
+
+    def __init__(self, names: Iterable[str], array: np.ndarray):
+        self.names, self.array = names, array
+
+    def __enter__(self):
+        _offer.names, _offer.array = self.names, self.array
+
+    def __exit__(self, *exc):
         _offer.names, _offer.array = (), None
 
 
-def output(name: str, shape, dtype, operands) -> tuple[np.ndarray, list[bool]]:
-    """Memory for what the kernel `name` computes element by element, and which operands lie there as well.
+def offered(name: str, shape, dtype, operands) -> np.ndarray | None:
+    """The array offered for what the kernel `name` computes element by element, if it is fit for that; else None.
 
-    It is the array offered for it, or as `empty`.  Elements must be read before others are written: an operand is the
-    offered array, or has nothing to do with it.
+    Elements are read before others are written: an operand is the array itself, or has nothing to do with it.
     """
-    y = _offer.array if name in _offer.names else None
-    if y is None or y.shape != shape or y.dtype != dtype or not y.flags.carray:
-        return empty(shape, dtype), [False] * len(operands)
-    same = [a.shape == shape and a.strides == y.strides and a.ctypes.data == y.ctypes.data for a in operands]
-    if any(np.may_share_memory(a, y) and not s for a, s in zip(operands, same)):
-        return empty(shape, dtype), [False] * len(operands)
-    return y, same
+    if name not in _offer.names:
+        return None
+    y = _offer.array
+    if y.shape != shape or y.dtype != dtype or not y.flags.carray:
+        return None
+    return None if any(a is not y and np.may_share_memory(a, y) for a in operands) else y
 
 
 class _Scratch(threading.local):

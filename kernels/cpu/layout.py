@@ -4,7 +4,7 @@ from math import prod
 
 from numpy.lib.stride_tricks import as_strided
 
-from .arrays import SMALLEST, copied, empty, output
+from .arrays import SMALLEST, copied, empty, offered
 
 
 def clone(x):
@@ -31,7 +31,8 @@ def overwritten(x, value):
     fits = value.dtype == x.dtype and all(n in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1]))
     if not fits or value.ndim > x.ndim or x.nbytes < SMALLEST or x.itemsize < 4:
         return NotImplemented
-    return _repeated(value, output("overwritten", x.shape, x.dtype, [value])[0])
+    y = offered("overwritten", x.shape, x.dtype, (value,))
+    return _repeated(value, empty(x.shape, x.dtype) if y is None else y)
 
 
 def _repeated(x, y):

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from ..formulas import kernels_of
-from .arrays import FLOATS, NARROW, empty, output, plain
+from .arrays import FLOATS, NARROW, empty, offered, plain
 
 SMALLEST = 1 << 15  # elements; below, NumPy's one thread is done before others have woken up
 SERVED = (*FLOATS, *NARROW)
@@ -19,54 +19,56 @@ POWERS = {2.0: "square", 3.0: "cube", 0.5: "sqrt", -1.0: "reciprocal", -0.5: "rs
 def _serve(name, arrays, constants=()):
     """The table's function `name` of arrays that broadcast, some of which may be numbers; declines all but large ones
     of one floating type."""
-    dtype = _common_type(arrays[1:] if name == "where" else arrays)  # the condition has its own
-    found = [a for a in arrays if isinstance(a, np.ndarray) and a.ndim]
-    if dtype is None or not found:
+    found, kinds, alike, dtype = [], "", True, None
+    for a in arrays:
+        if isinstance(a, np.ndarray) and a.ndim:
+            alike = alike and (not found or a.shape == found[0].shape)
+            found.append(a)
+            kinds += "e"
+        else:
+            kinds += "n"
+        own = getattr(a, "dtype", None)
+        if own is None or (name == "where" and len(kinds) == 1):  # a number of Python's; the condition
+            continue
+        if dtype is not None and own != dtype:
+            return NotImplemented
+        dtype = own
+    if not found or dtype not in SERVED:
         return NotImplemented
+    numbers = [float(a) for a, kind in zip(arrays, kinds) if kind == "n"] if "n" in kinds else ()
+    constants = (*constants, *numbers)
     if dtype not in FLOATS:
-        return _serve_narrow(name, arrays, constants, dtype)
-    shape = found[0].shape
-    alike = all(a.shape == shape for a in found)
+        return _serve_narrow(name, found, kinds, constants, dtype) if alike and name != "where" else NotImplemented
     try:
-        if not alike:
-            shape = np.broadcast(*found).shape
+        shape = found[0].shape if alike else np.broadcast(*found).shape
         if prod(shape) < SMALLEST:
             return NotImplemented
-        y, same = output(name, shape, dtype, found)
+        y = offered(name, shape, dtype, found)
+        if y is None:
+            y = empty(shape, dtype)
+        else:
+            at_y = iter([a is y for a in found])
+            kinds = "".join("y" if kind == "e" and next(at_y) else kind for kind in kinds)
+            found = [a for a in found if a is not y]
     except ValueError:  # the body says what does not fit together, or into memory
         return NotImplemented
-    letters = iter("y" if s else "e" for s in same)
-    kinds = "".join(next(letters) if isinstance(a, np.ndarray) and a.ndim else "n" for a in arrays)
-    numbers = [float(a) for a, kind in zip(arrays, kinds) if kind == "n"]
-    found = [a for a, s in zip(found, same) if not s]
     from .loops import run, run_in_lines
 
-    loop = run if alike and all(a.flags.carray for a in found) else run_in_lines
-    loop(name, kinds, [y, *found], (*constants, *numbers))
+    loop = run if alike and all([a.flags.carray for a in found]) else run_in_lines
+    loop(name, kinds, [y, *found], constants)
     return y
 
 
-def _common_type(arrays):
-    """The one floating type of all arrays, Python's numbers apart; None if there is none."""
-    types = {a.dtype for a in arrays if hasattr(a, "dtype")}
-    return next(iter(types)) if len(types) == 1 and types.issubset(SERVED) else None
-
-
-def _serve_narrow(name, arrays, constants, dtype):
+def _serve_narrow(name, arrays, kinds, constants, dtype):
     """As `_serve`, of narrow arrays of one shape, in float32 and rounded once."""
-    found = [a for a in arrays if isinstance(a, np.ndarray) and a.ndim]
-    if name == "where" or found[0].size < SMALLEST or any(a.shape != found[0].shape for a in found):
-        return NotImplemented
     from .loops import run
     from .narrow import kind
 
     letter = kind(dtype)
-    if letter is None:
+    if letter is None or arrays[0].size < SMALLEST:
         return NotImplemented
-    y = empty(found[0].shape, dtype)
-    kinds = "".join(letter if isinstance(a, np.ndarray) and a.ndim else "n" for a in arrays)
-    numbers = [float(a) for a, k in zip(arrays, kinds) if k == "n"]
-    run(name, kinds, [y, *map(plain, found)], (*constants, *numbers), letter)
+    y = empty(arrays[0].shape, dtype)
+    run(name, kinds.replace("e", letter), [y, *map(plain, arrays)], constants, letter)
     return y
 
 

@@ -55,7 +55,8 @@ SAMPLES |= {
         Sample(normal(2, 3, 2), integers(3, 2, 2), positive(3), 1, "sum", 0.2),
     ],
     "nll_loss": [
-        Sample(normal(4, 3), integers(3, 4), None, -100, "mean"),
+        Sample(normal(4, 3), integers(3, 4), None, -100, "mean", kernel=True),
+        *(Sample(normal(4, 3), IGNORED, None, -1, kind, kernel=True) for kind in ("mean", "sum", "none")),
         Sample(normal(4, 3), IGNORED, positive(3), -1, "mean"),
         Sample(normal(2, 3, 2), integers(3, 2, 2), None, -100, "none"),
     ],

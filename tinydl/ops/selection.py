@@ -10,7 +10,7 @@ from .elementwise import where
 from .gathering import INTEGERS
 from .getitem import as_picks, fitted, get_item, meeting, width
 from .picking import add_at, check_index, picked_shape, put_at, take_at
-from .reduce import normalize_dim
+from .reduce import broadcast, normalize_dim
 from .views import broadcast_tensors, reshape_, slice_
 
 
@@ -147,8 +147,9 @@ def repeat_interleave(x: Tensor, repeats=None, dim: int | None = None, *, output
             f"repeat_interleave: expected int64 repeats for {n} parts along dimension {dim}, "
             f"got {counts.dtype} of shape {tuple(counts.shape)}"
         )
+    if counts.numel() == 1:
+        return _repeated(x, int(counts.item()), dim, output_size)
     host = counts.tolist()
-    host = [host] * n if not counts.ndim else host * n if len(host) == 1 else host
     if any(count < 0 for count in host):
         raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {min(host)}")
     creation.check_count("repeat_interleave", (sum(host),))
@@ -156,6 +157,18 @@ def repeat_interleave(x: Tensor, repeats=None, dim: int | None = None, *, output
         raise RuntimeError(f"repeat_interleave: {sum(host)} parts, but output_size is {output_size}")
     xp = x.device.xp
     return index_select(x, dim, wrap(xp.repeat(xp.arange(n), host)))
+
+
+def _repeated(x, count, dim, output_size):
+    """Each part along `dim` as often as `count` says."""
+    if count < 0:
+        raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {count}")
+    before, n, behind = x.array.shape[:dim], x.array.shape[dim], x.array.shape[dim + 1 :]
+    creation.check_count("repeat_interleave", (n * count,))
+    if output_size is not None and n * count != output_size:
+        raise RuntimeError(f"repeat_interleave: {n * count} parts, but output_size is {output_size}")
+    repeated = broadcast(reshape_(x, (*before, n, 1, *behind)), (*before, n, count, *behind))
+    return reshape_(repeated, (*before, n * count, *behind))
 
 
 # ---------------------------------------------------------------- masks
