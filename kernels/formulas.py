@@ -1,13 +1,17 @@
 """Elementwise functions and their gradients as formulas of one element, of which each device makes its loops.
 
 TABLE[name]: the arrays, the constants, and the formula, in Python's words: numbers, comparisons, and the functions
-abs, sqrt, exp, expm1, log, log1p, erf, tanh, sigmoid, softplus, normal_cdf, normal_pdf, and where(condition, a, b).
+abs, floor, ceil, trunc, fma, copysign, sqrt, exp, expm1, log, log1p, erf, tanh, sigmoid, softplus, normal_cdf,
+normal_pdf, and where(condition, a, b).
 An array named `condition` holds bools.
 """
 
 HELD = "where(where(x < low, low, x) > high, high, where(x < low, low, x))"  # also where low > high: then it is high
 RAMP = "where(x + 3 < 0, 0, where(x + 3 > 6, 6, x + 3))"
 SHRUNK = ("g x", "lambd", "where(abs(x) <= lambd, 0, g)")
+# x - n * other for a whole n: exact, and with the sign of x unless x / other was rounded up to n
+REST = "fma(-trunc(x / other), other, x)"
+FMOD = f"copysign(where((x < 0) == ({REST} < 0), {REST}, where({REST} == 0, 0, {REST} + copysign(other, x))), x)"
 OFF = "(x - target)"
 WITHIN = f"where({OFF} > delta, delta, where({OFF} < -delta, -delta, {OFF}))"
 INNER = "(0.7978845608028654 * (x + 0.044715 * x * x * x))"  # of gelu's approximation by tanh
@@ -19,6 +23,15 @@ TABLE = {
     "mul": ("x other", "", "x * other"),
     "true_divide": ("x other", "", "x / other"),
     "add_scaled": ("x other", "alpha", "x + alpha * other"),
+    "fmod": ("x other", "", FMOD),
+    "remainder": (
+        "x other",
+        "",
+        f"where({FMOD} == 0, copysign({FMOD}, other), where(({FMOD} < 0) == (other < 0), {FMOD}, {FMOD} + other))",
+    ),
+    "floor": ("x", "", "floor(x)"),
+    "ceil": ("x", "", "ceil(x)"),
+    "trunc": ("x", "", "trunc(x)"),
     "plus_product": ("x a b", "value", "x + value * (a * b)"),
     "plus_quotient": ("x a b", "value", "x + value * (a / b)"),
     "between": ("x end", "weight", "x + weight * (end - x)"),

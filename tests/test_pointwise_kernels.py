@@ -20,9 +20,10 @@ CONSTANTS = {
     "clamped": (-0.5, 0.7), "threshold": (0.1, 5.0), "hardshrink": (0.5,), "softshrink": (0.5,), "between": (0.3,),
     "plus_product": (0.3,), "plus_quotient": (-0.3,), "huber": (0.4,),
 }  # fmt: skip
+BY_NUMBERS = "cast", "fmod", "pow", "remainder"
 POINTWISE = {
     name: CONSTANTS.get(name.removesuffix("_slope"), ()) for name, family in KERNELS.items()
-    if family == "pointwise" and name in OPS and name not in ("cast", "pow")
+    if family == "pointwise" and name in OPS and name not in BY_NUMBERS
 }  # fmt: skip
 TWO = [
     n for n in POINTWISE if len(OPS[n].op.arrays) == 2 and n not in CONSTANTS and not n.endswith("_slope")
@@ -173,6 +174,31 @@ def test_powers_that_are_products_quotients_or_roots(exponent, dtype):
         np.testing.assert_allclose(got, close.astype(dtype), rtol=6e-7 if dtype == "float32" else 1e-15)
     assert CPU.kernels["pow"](x, dtype_of(dtype)(1.7)) is NotImplemented
     assert CPU.kernels["pow"](x, x) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["fmod", "remainder"])
+def test_remainders_are_numpys_to_the_bit(name, dtype):
+    """Also where the quotient is whole, or rounds to a whole number."""
+    rng = np.random.default_rng(0)
+    for other in (1.0, -1.0, 0.1, 3.7, -0.3, 1e-20, 2.0**60):
+        other = dtype_of(dtype)(other)
+        whole = np.round(rng.standard_normal(3000) * 1000).astype(dtype) * other
+        x = np.concatenate([whole, np.nextafter(whole, np.inf), np.nextafter(whole, -np.inf), whole / 7, [0.0, -0.0]])
+        x = x.astype(dtype)
+        got, want = CPU.kernels[name](x, other), getattr(np, name)(x, other)
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
+def test_remainders_that_lose_digits_are_left_to_numpy():
+    x = np.ones(40_000, "float32")
+    for k, odd in enumerate((np.nan, np.inf, -np.inf, 2.0**24)):
+        x[k] = odd
+        assert CPU.kernels["fmod"](x, np.float32(1)) is NotImplemented
+        x[k] = 0
+    for other in (np.float32(0), np.float32(np.inf), np.float32(np.nan), x):
+        assert CPU.kernels["remainder"](x, other) is NotImplemented
 
 
 @pytest.mark.parametrize("alpha", [2, -0.75])

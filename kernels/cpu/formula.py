@@ -117,6 +117,32 @@ def copysign(typingctx, x, sign):
     return x(x, x), codegen
 
 
+def _one(name):
+    """An instruction of one number as a function in formulas."""
+
+    @intrinsic
+    def instruction(typingctx, x):
+        def codegen(context, builder, sig, args):
+            return _call(builder, f"llvm.{name}", *args)
+
+        return x(x), codegen
+
+    return instruction
+
+
+floor, ceil, trunc = map(_one, ("floor", "ceil", "trunc"))
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a * b + c, rounded once."""
+
+    def codegen(context, builder, sig, args):
+        return _call(builder, "llvm.fma", *args)
+
+    return a(a, b, c), codegen
+
+
 def _layout(context, kind):
     """LLVM's float and integer type, bits of the fraction, bias of the exponent."""
     fraction, bias = (23, 127) if kind == types.float32 else (52, 1023)

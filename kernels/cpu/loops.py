@@ -43,7 +43,7 @@ def {name}(operands, constants, begin, end):
         {elements}
         {store}
 """
-FUNCTIONS = {**vars(vmath), **vars(narrow), "like": formula.like, "where": formula.where, "sqrt": sqrt, "holds": holds}
+FUNCTIONS = {**vars(formula), **vars(vmath), **vars(narrow), "sqrt": sqrt, "holds": holds}
 READ = {
     "e": "{0} = all_{0}[i]", "f": "{0} = all_{0}[0]", "y": "{0} = to[i]", "h": "{0} = half(all_{0}, i)",
     "b": "{0} = bfloat(all_{0}, i)", "d": "{0} = double(all_{0}, i)",

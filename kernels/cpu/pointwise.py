@@ -114,6 +114,22 @@ def huber_grad(g, x, target, delta, needed):
     return y if needed[0] else None, np.negative(y) if needed[1] else None
 
 
+def fmod(x, other):
+    return _serve("fmod", (x, other)) if _has_exact_rest(x, other) else NotImplemented
+
+
+def remainder(x, other):
+    return _serve("remainder", (x, other)) if _has_exact_rest(x, other) else NotImplemented
+
+
+def _has_exact_rest(x, other):
+    """Whether `other` is a number, and the whole part of each x / other has all of its digits."""
+    if getattr(other, "ndim", 0) or getattr(x, "dtype", None) not in FLOATS or x.size < SMALLEST:
+        return False
+    bound = np.abs(float(other)) * (2.0**22 if x.dtype == np.float32 else 2.0**51)
+    return 0 < bound < np.inf and -bound < x.min() and x.max() < bound
+
+
 def cast(x, dtype):
     """Between float32 and another floating type."""
     found, dtype = x.dtype, np.dtype(dtype)

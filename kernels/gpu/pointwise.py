@@ -17,7 +17,10 @@ from .source import Source
 TWO = ("add", "sub", "mul", "true_divide")
 SINGLE = (*TWO, "square", "sqrt", "exp", "log", "erf", "tanh")
 # what rounds nothing, for which CuPy's own functions will do, and what so far is two or three of them
-CUPYS = ("itself", "neg", "abs", "sign", "maximum", "minimum", "where", "reciprocal", "cube")
+CUPYS = (
+    *("itself", "neg", "abs", "sign", "floor", "ceil", "trunc", "fmod", "remainder", "maximum", "minimum", "where"),
+    *("reciprocal", "cube"),
+)
 IN_STEPS = ("add_scaled", "plus_product", "plus_quotient", "between", "with_slope", "rsqrt", "huber", "huber_slope")
 NAMES = [name for name in TABLE if name not in (*SINGLE, *CUPYS, *IN_STEPS)]
 LOOPS = {1: "of_one", 2: "of_two", 3: "of_three"}  # by the number of arrays

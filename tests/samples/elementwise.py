@@ -136,7 +136,7 @@ SAMPLES["elu_slope"] = [
     Sample(*[normal(*LARGE)] * 3, *CONSTANTS["elu"], order=0, kernel=True),
 ]
 ONE = "neg abs sign square exp erf tanh sigmoid relu log_sigmoid silu mish sqrt log rsqrt reciprocal hardsigmoid"
-for name in (*ONE.split(), "hardswish", *CONSTANTS):
+for name in (*ONE.split(), *"hardswish floor ceil trunc".split(), *CONSTANTS):
     large = positive(*LARGE) if name in ("sqrt", "log", "rsqrt") else normal(*LARGE)
     SAMPLES[name].append(Sample(large, *CONSTANTS.get(name, ()), order=0, kernel=True))
 for name in ("softmax", "log_softmax"):
@@ -154,6 +154,8 @@ for name in ("add", "sub", "mul", "true_divide", "clamp_min", "clamp_max"):
     SAMPLES[name].append(Sample(normal(*LARGE), 2.5, order=0, kernel=True))
 for name in ("add", "sub"):
     SAMPLES[name].append(Sample(normal(*LARGE), normal(181), alpha=-0.5, order=0, kernel=True))
+for name in ("fmod", "remainder"):
+    SAMPLES[name].append(Sample(normal(*LARGE), 0.37, order=0, kernel=True))
 SAMPLES["pow"] += [Sample(normal(*LARGE), n, order=0, kernel=True) for n in (2.0, 3.0)]
 SAMPLES["where"].append(Sample(booleans(182, 1), normal(*LARGE), normal(3, 182, 181)[1], order=0, kernel=True))
 SAMPLES["where"].append(Sample(booleans(*LARGE), 0.5, normal(182, 1), order=0, kernel=True))

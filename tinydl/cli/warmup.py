@@ -98,6 +98,7 @@ def calls() -> dict[str, Call]:
             op = OPS[name].op
             special = {"condition": tinydl.ones(LARGE, dtype=tinydl.bool), "exponent": 2}
             operands = [special[a] if a in special else ones(LARGE, dtype=dtype) for a in op.arrays]
+            operands[1:] = [2] if name in ("fmod", "remainder") else operands[1:]
             constants = {c: "none" if c == "approximate" else 1 for c in op.constants}
             OPS[name](*operands, **constants).sum().backward()
 
