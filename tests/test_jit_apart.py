@@ -40,6 +40,14 @@ def rows(x, y):
 @jit
 def one(x, y):
     row(x, (0, 3), y, False)
+
+@jit
+def between(x, i):
+    return total(x, i)
+
+@jit
+def later(x):
+    return between(x, len(x) - 2)  # no literal, for which it would be compiled anew
 """
 PROGRAM = """
 import numpy as np
@@ -70,9 +78,9 @@ def run(tmp_path):
     path = os.pathsep.join([str(tmp_path), os.getcwd(), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "TINYDL_CACHE": str(tmp_path / "cache"), "TINYDL_QUIET": "1", "PYTHONPATH": path}
 
-    def compiled():
+    def compiled(program=PROGRAM):
         """How many functions a fresh process had to compile."""
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
 
@@ -89,6 +97,15 @@ def test_kept_callers_find_what_they_call(run, tmp_path):
         file.unlink()
     assert run() > 0
     assert run() == 0
+
+
+def test_a_caller_compiled_after_what_it_calls_was_kept_tells_what_that_needs(run):
+    program = (
+        "import numpy as np, apart\nx = np.ones((3, 4))\nassert apart.{} == 4\nprint(len(apart.{}.stats.cache_misses))"
+    )
+    assert run(program.format("between(x, 1)", "between")) == 1
+    assert run(program.format("later(x)", "later")) == 1  # with `between` from the disk
+    assert run(program.format("later(x)", "later")) == 0
 
 
 @pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(KERNELS)) for file in FILES])

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 # The files of this folder, in the order of the table.
 FILES = (
-    "conv", "pool", "recurrent", "norm", "pointwise", "attention", "resample", "embedding", "optim", "small", "models",
+    "conv", "pool", "recurrent", "norm", "pointwise", "attention", "resample", "embedding", "optim", "breadth", "small",
+    "models",
 )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ def jit(
         )(function)
     finally:
         numba.config.CACHE_DIR = before
+    _keep_needs(compiled)
     return _parallel_entry(compiled) if parallel else _called_by_name(compiled) if apart else compiled
 
 
@@ -187,6 +188,21 @@ class _Needed(NamedTuple):
     @property
     def name(self) -> str:
         return f"{self.module}.{self.function}{self.types}"
+
+
+def _keep_needs(compiled: Callable) -> None:
+    """Let what is loaded from the disk tell its callers what it needs, as what was compiled just now does."""
+    loader = getattr(compiled._cache, "_impl", None)  # None: nothing is kept
+    if loader is None:
+        return
+    rebuild = loader.rebuild
+
+    def rebuilt(context, payload):
+        result = rebuild(context, payload)
+        result.library._reload_init.update(result.reload_init)
+        return result
+
+    loader.rebuild = rebuilt
 
 
 def _called_by_name(compiled: Callable) -> Callable:
