@@ -13,7 +13,7 @@ import sys
 from tinydl.kernels.gpu import precision
 
 from .. import workers
-from ..cases import load
+from ..cases import breadth, load
 from .place import Overlay, place
 
 # families whose float32 is multiplied by TF32 unless told otherwise, and by what setting
@@ -32,11 +32,12 @@ def every(dry: bool, words=()) -> list[tuple[str, str]]:
     """(arithmetic, case) in the order of importance: the first of each family, then the second of each, ...
 
     "default" is PyTorch's; convolutions, recurrent layers and training steps follow a second time without TF32, linear
-    layers with tinydl's products by warpgroups.
+    layers with tinydl's products by warpgroups.  What has kernels on the CPU alone comes only where a word asks for it.
     """
     found: dict[str, list] = {}
     for name, case in load().items():
-        chosen = not words or any(w in name or w in case.family for w in words)
+        asked = any(w in name or w in case.family for w in words)
+        chosen = asked if words else case.build.__module__ != breadth.__name__
         if chosen and (not dry or name in DRY):
             more = ["ieee"] if case.family in TF32 else ["wgmma"] if case.family == "linear" else []
             found.setdefault(case.family, []).extend((a, name) for a in ("default", *more))
