@@ -38,7 +38,7 @@ TABLE = {
     "maximum": ("x other", "", "where((x > other) | (x != x), x, other)"),
     "minimum": ("x other", "", "where((x < other) | (x != x), x, other)"),
     "clamped": ("x", "low high", HELD),
-    "clamped_grad": ("g x", "low high", "where((x >= low) & (x <= high), g, 0)"),
+    "clamped_slope": ("g x", "low high", "where((x >= low) & (x <= high), g, 0)"),
     "where": ("condition x other", "", "where(condition, x, other)"),
     "reciprocal": ("x", "", "1 / x"),
     "rsqrt": ("x", "", "1 / sqrt(x)"),

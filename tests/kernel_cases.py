@@ -105,7 +105,7 @@ CASES["blend_grad"].append(Sample(normal(2, 17, 37), x, index, weight, (True, Fa
 CASES["huber_grad"] = [Sample(*[normal(32_771) for _ in range(3)], 0.4, (True, True))]
 PAIR, WIDTH = (-0.5, 0.7), (0.5,)
 for n, args in {
-    "silu": (), "mish": (), "gelu": ("tanh",), "clamped": PAIR, "threshold": PAIR, "hardshrink": WIDTH,
+    "silu": (), "mish": (), "gelu": ("tanh",), "threshold": PAIR, "hardshrink": WIDTH,
     "softshrink": WIDTH, "hardsigmoid": (), "hardswish": (),
 }.items():  # fmt: skip
     CASES[f"{n}_grad"] = [Sample(normal(32_771), normal(32_771), *args, (True,))]

@@ -22,7 +22,7 @@ FAMILIES = {
     ),
     "pointwise": (
         *("cast", "add", "sub", "mul", "true_divide", "plus_product", "plus_quotient", "between", "maximum", "minimum"),
-        *("clamp_min", "clamp_max", "clamped", "clamped_grad", "where", "pow", "reciprocal", "rsqrt", "sign"),
+        *("clamp_min", "clamp_max", "clamped", "clamped_slope", "where", "pow", "reciprocal", "rsqrt", "sign"),
         *("floor", "ceil", "trunc", "fmod", "remainder"),
         *("neg", "abs", "square", "sqrt", "exp", "log", "erf", "tanh", "tanh_slope", "with_slope", "threshold"),
         *("threshold_grad", "hardshrink", "hardshrink_grad", "softshrink", "softshrink_grad"),

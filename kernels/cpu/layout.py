@@ -28,8 +28,9 @@ def broadcast(x, shape):
 
 
 def overwritten(x, value):
-    fits = value.dtype == x.dtype and all(n in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1]))
-    if not fits or value.ndim > x.ndim or x.nbytes < SMALLEST or x.itemsize < 4:
+    if x.nbytes < SMALLEST or x.itemsize < 4 or value.dtype != x.dtype or value.ndim > x.ndim:
+        return NotImplemented
+    if any(n not in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1])):
         return NotImplemented
     y = offered("overwritten", x.shape, x.dtype, (value,))
     return _repeated(value, empty(x.shape, x.dtype) if y is None else y)

@@ -19,7 +19,9 @@ def sum_to(x, shape):
 
 def vector_norm(x, ord, dims):
     """The root of the sum of squares over `dims`, which stay with size 1; declines other orders, and as `sum_to`."""
-    y = _summed(x, tuple(1 if d in dims else n for d, n in enumerate(x.shape)), True) if ord == 2 else NotImplemented
+    if ord != 2 or x.size < SMALLEST:
+        return NotImplemented
+    y = _summed(x, tuple(1 if d in dims else n for d, n in enumerate(x.shape)), True)
     return y if y is NotImplemented else np.sqrt(y)
 
 

@@ -28,7 +28,7 @@ FAMILIES = {
         *("tanh_slope", "sigmoid", "sigmoid_slope", "relu", "relu_slope", "hardtanh", "hardtanh_slope"),
         *("leaky_relu", "leaky_relu_slope", "elu", "elu_slope", "softplus", "softplus_slope", "log_sigmoid"),
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad", "clamped"),
-        *("clamped_grad", "threshold", "threshold_grad", "hardshrink", "hardshrink_grad", "softshrink"),
+        *("clamped_slope", "threshold", "threshold_grad", "hardshrink", "hardshrink_grad", "softshrink"),
         *("softshrink_grad", "hardsigmoid", "hardsigmoid_grad", "hardswish", "hardswish_grad"),
     ),
     "recurrent": ("rnn", "rnn_grad", "gru", "gru_grad", "lstm", "lstm_grad"),

@@ -125,7 +125,7 @@ CONSTANTS = {
     "hardtanh": (-1.0, 1.0), "leaky_relu": (0.2,), "elu": (0.7, 1.3, 0.9), "softplus": (2.0, 20.0), "gelu": ("none",),
     "clamped": (-0.5, 0.7), "threshold": (0.1, 5.0), "hardshrink": (0.5,), "softshrink": (0.5,),
 }  # fmt: skip
-for name in ("tanh", "sigmoid", "relu", "hardtanh", "leaky_relu", "softplus", "log_sigmoid"):
+for name in ("tanh", "sigmoid", "relu", "hardtanh", "clamped", "leaky_relu", "softplus", "log_sigmoid"):
     constants = CONSTANTS.get(name, ())
     SAMPLES[f"{name}_slope"] = [
         Sample(normal(3, 4), distinct(3, 4), *constants),
@@ -194,6 +194,7 @@ ORACLES = {
     "sigmoid_slope": lambda g, y: g * y * (1 - y),
     "relu_slope": lambda g, y: np.where(y > 0, g, 0),
     "hardtanh_slope": lambda g, y, low, high: np.where((low < y) & (y < high), g, 0),
+    "clamped_slope": lambda g, x, low, high: np.where((low <= x) & (x <= high), g, 0),
     "leaky_relu_slope": lambda g, x, slope: np.where(x > 0, g, slope * g),
     "elu_slope": lambda g, x, y, alpha, scale, rate: scale * g * np.where(x > 0, 1, (y / scale + alpha) * rate),
     "softplus_slope": lambda g, x, beta, threshold: g / (1 + np.exp(-beta * x)),

@@ -84,10 +84,19 @@ def _is_limit(v):
     return isinstance(v, (int, float)) and v == v
 
 
+@op(promote=by_category, exact=True)
+def clamped(xp, x: Array, low, high):
+    """x held between two numbers; where low > high it is high."""
+    return xp.minimum(xp.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+
+
 @fused
-def clamped(x: Array, low, high):
-    """x held between two numbers."""
-    return clamp_max(clamp_min(x, low), high)
+def clamped_slope(u: Array, x: Array, low, high):
+    """The cotangent u through `clamped` at x."""
+    return where(logical_and(x >= low, x <= high), u, 0)
+
+
+clamped.grads(lambda g, x, low, high: clamped_slope(g, x, low, high))
 
 
 @op(promote=tensors(by_category, 0), exact=True)
