@@ -5,7 +5,7 @@ import pytest
 from oracle import oracle
 
 from tinydl.kernels import cpu
-from tinydl.kernels.cpu import jit
+from tinydl.kernels.cpu import jit, order, picking, scan
 
 RNG = np.random.default_rng(0)
 SHAPES = [(5, 83, 89), (41, 67, 13), (257, 131), (33_001,), (7, 3, 1571)]
@@ -19,6 +19,12 @@ LAYOUTS = {
 along = pytest.mark.parametrize("shape, dim", EVERY, ids=str)
 along_lines = pytest.mark.parametrize("shape, dim", [e for e in EVERY if len(e[0]) > 1], ids=str)
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@pytest.fixture(autouse=True)
+def lines_of_any_length(monkeypatch):
+    for module in (order, picking, scan):
+        monkeypatch.setattr(module, "SHORTEST", 1)
 
 
 def numbers(shape, dtype="float64"):
@@ -63,6 +69,15 @@ def close(got, want, dtype, scale):
     np.testing.assert_array_equal(got[~finite], want[~finite].astype(dtype))
     error = np.abs(got[finite].astype(np.float64) - want[finite])
     assert (error <= tolerance * scale[finite] + 1e-300).all(), error.max()
+
+
+def test_many_short_lines_are_left_to_numpy(monkeypatch):
+    monkeypatch.undo()
+    x = np.ones((20_000, 5))
+    for name, more in (("argsort", (1, False)), ("kth_place", (2, 1)), ("median_place", (False, 1)), ("prod", (1,))):
+        assert cpu.load(name)(x, *more) is NotImplemented
+        assert cpu.load(name)(x.reshape(5, -1), *more) is not NotImplemented
+    assert cpu.load("gather")(x, np.zeros((40_000, 1), np.int64), 1) is NotImplemented
 
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp", "prod", "recurrence", "running_winner"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from contextlib import nullcontext
 from functools import cached_property
 
 import numpy as np
@@ -118,10 +117,15 @@ class Device:
         return out
 
     def into(self, kernels, array):
-        """Within it, a kernel of one of these names may write its output straight to `array`."""
-        if self is not CPU:
-            return nullcontext()
-        return importlib.import_module(".kernels.cpu.arrays", __package__).into(kernels, array)
+        """Within it, a kernel of one of these names may write its output straight to `array`: then it is `taken`.
+
+        On the CPU only: None on other devices.
+        """
+        return (
+            None
+            if self is not CPU
+            else importlib.import_module(".kernels.cpu.arrays", __package__).into(kernels, array)
+        )
 
     def _hold(self, *arrays):
         """Let arrays live until all that the current stream was asked is done."""

@@ -242,7 +242,7 @@ class Tensor:
     def bfloat16(self) -> Tensor:
         """The tensor as bfloat16."""
     def bincount(self, weights: Tensor | None = ..., minlength=...) -> Tensor:
-        """How often each number >= 0 occurs, or with what weight: in float32, of other weights float64.  x: (n,) -> (max +"""
+        """How often, or with what weight, each number >= 0 occurs.  x: (n,) -> (max + 1,) or longer."""
     def bitwise_and(self, other: Tensor | _complex) -> Tensor:
         """Bits set in both.  Integer or bool, of shapes that broadcast."""
     def bitwise_and_(self, other: Tensor | _complex) -> Tensor:

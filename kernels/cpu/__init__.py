@@ -4,6 +4,7 @@ Looking a name up imports nothing for names that have no kernel, and the family'
 those that have: a program of small elementwise operations never pays for Numba.
 """
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 
@@ -53,8 +54,24 @@ FAMILIES = {
 }
 KERNELS = {name: family for family, names in FAMILIES.items() for name in names}
 
+# Families that serve only arrays of so many elements, and import Numba: not before they are asked of one.
+LARGE, OF_LARGE = 1 << 15, {"order", "picking", "reduce", "scan"}
+
 
 def load(name: str) -> Callable | None:
     """The kernel of the operation `name`, or None where it has none on the CPU."""
     family = KERNELS.get(name)
+    if family in OF_LARGE and f"{__name__}.{family}" not in sys.modules:
+        return _when_large(name, family)
     return family and getattr(import_module(f".{family}", __name__), name)
+
+
+def _when_large(name, family):
+    module = f"{__name__}.{family}"
+
+    def kernel(*args, **kwargs):
+        if module not in sys.modules and all(getattr(a, "size", 0) < LARGE for a in args):
+            return NotImplemented
+        return getattr(import_module(module), name)(*args, **kwargs)
+
+    return kernel

@@ -130,24 +130,28 @@ def zeros(shape, dtype) -> np.ndarray:
     return y
 
 
-class _Offer(threading.local):
-    names, array = (), None
-
-
-_offer = _Offer()
-
-
 class into:
-    """Within it, the kernel of one of these names may write its output to `array`, also where that is an operand."""
+    """Within it, the kernel of one of these names may write its output to `array`, also where that is an operand.
+
+    taken: whether one did, or was about to.
+    """
 
     def __init__(self, names: Iterable[str], array: np.ndarray):
-        self.names, self.array = names, array
+        self.names, self.array, self.taken = names, array, False
 
     def __enter__(self):
-        _offer.names, _offer.array = self.names, self.array
+        self.outer, _now.offer = _now.offer, self
+        return self
 
     def __exit__(self, *exc):
-        _offer.names, _offer.array = (), None
+        _now.offer = self.outer
+
+
+class _Now(threading.local):
+    offer = None  # the innermost `into` of this thread
+
+
+_now = _Now()
 
 
 def offered(name: str, shape, dtype, operands) -> np.ndarray | None:
@@ -155,12 +159,15 @@ def offered(name: str, shape, dtype, operands) -> np.ndarray | None:
 
     Elements are read before others are written: an operand is the array itself, or has nothing to do with it.
     """
-    if name not in _offer.names:
+    offer = _now.offer
+    if offer is None or name not in offer.names:
         return None
-    y = _offer.array
-    if y.shape != shape or y.dtype != dtype or not y.flags.carray:
+    y = offer.array
+    fits = y.shape == shape and y.dtype == dtype and y.flags.carray
+    if not fits or any(a is not y and np.may_share_memory(a, y) for a in operands):
         return None
-    return None if any(a is not y and np.may_share_memory(a, y) for a in operands) else y
+    offer.taken = True
+    return y
 
 
 class _Scratch(threading.local):

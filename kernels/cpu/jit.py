@@ -191,11 +191,12 @@ class _Needed(NamedTuple):
 
 
 def _keep_needs(compiled: Callable) -> None:
-    """Let what is loaded from the disk tell its callers what it needs, as what was compiled just now does."""
-    loader = getattr(compiled._cache, "_impl", None)  # None: nothing is kept
-    if loader is None:
+    """Let what is loaded from the disk tell its callers what it needs, as what was compiled just now does: Numba (0.68)
+    keeps that beside the code, and does not give it back."""
+    loader = getattr(getattr(compiled, "_cache", None), "_impl", None)  # None: nothing is kept
+    rebuild = getattr(loader, "rebuild", None)
+    if rebuild is None:
         return
-    rebuild = loader.rebuild
 
     def rebuilt(context, payload):
         result = rebuild(context, payload)

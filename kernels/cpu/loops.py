@@ -34,23 +34,25 @@ def holds(typingctx, bools, i):
 
 
 CHUNK = 1 << 13  # elements in a piece, the same at every number of threads
+SHORTEST = 8  # elements of a line
 LOOP = """
-def {name}(operands, constants, begin, end):
+def {name}(_operands, _constants, _begin, _end):
     {pointers}
     {numbers}
     {fixed}
-    for i in range(begin, end):
+    for _i in range(_begin, _end):
         {elements}
         {store}
-"""
+"""  # its own names begin with _ or all_: those of the table's arrays and constants do not
 FUNCTIONS = {**vars(formula), **vars(vmath), **vars(narrow), "sqrt": sqrt, "holds": holds}
 READ = {
-    "e": "{0} = all_{0}[i]", "f": "{0} = all_{0}[0]", "y": "{0} = to[i]", "h": "{0} = half(all_{0}, i)",
-    "b": "{0} = bfloat(all_{0}, i)", "d": "{0} = double(all_{0}, i)",
+    "e": "{0} = all_{0}[_i]", "f": "{0} = all_{0}[0]", "y": "{0} = _to[_i]", "h": "{0} = half(all_{0}, _i)",
+    "b": "{0} = bfloat(all_{0}, _i)", "d": "{0} = double(all_{0}, _i)",
 }  # fmt: skip
-READ_BOOL = {"e": "{0} = holds(all_{0}, i)", "f": "{0} = holds(all_{0}, 0)"}
+READ_BOOL = {"e": "{0} = holds(all_{0}, _i)", "f": "{0} = holds(all_{0}, 0)"}
 STORE = {
-    "e": "to[i] = {0}", "h": "put_half(to, i, {0})", "b": "put_bfloat(to, i, {0})", "d": "put_double(to, i, {0})",
+    "e": "_to[_i] = {0}", "h": "put_half(_to, _i, {0})", "b": "put_bfloat(_to, _i, {0})",
+    "d": "put_double(_to, _i, {0})",
 }  # fmt: skip
 
 
@@ -64,11 +66,14 @@ def run(name, kinds, operands, constants, stored="e"):
     """
     x = operands[0]
     loop = _compiled(name, kinds, x.dtype.char if stored == "e" else "f", stored)
-    _pieces(loop, np.array([*map(id, operands)]), np.array([*constants, 0.0]), x.size)
+    _pieces(loop, np.array([*map(id, operands)]), np.array([*constants, 0.0], np.float64), x.size)
+    return True
 
 
 def run_in_lines(name, kinds, operands, constants):
     """As `run`, of arrays of any strides that broadcast to operands[0]: line by line of their last dimension.
+
+    False, and nothing is done, where many lines are short: there NumPy is quicker.
 
     Dimensions that lie alike in all operands are taken together.  Along a line, an array has its elements side by side,
     or one for all of them.
@@ -78,11 +83,14 @@ def run_in_lines(name, kinds, operands, constants):
     if not all(step[-1] in (0, a.itemsize) and a.flags.aligned for a, step in zip(operands, steps)):
         operands = [x, *map(plain, operands[1:])]
         sizes, steps = merged(x.shape, [_repeated(a, x.ndim) for a in operands])
+    if sizes[-1] < SHORTEST and len(sizes) > 1:
+        return False
     fixed = iter(step[-1] == 0 for step in steps[1:])
     kinds = "".join("f" if kind == "e" and next(fixed) else kind for kind in kinds)
     loop = _compiled(name, kinds, x.dtype.char)
     ids = np.array([*map(id, operands)])
-    _lines(loop, ids, np.array([*constants, 0.0]), np.array(sizes), np.array(steps))
+    _lines(loop, ids, np.array([*constants, 0.0], np.float64), np.array(sizes), np.array(steps))
+    return True
 
 
 def _repeated(a, ndim):
@@ -127,15 +135,15 @@ def _written(name, kinds, stored):
     arrays, constants = arrays.split(), constants.split()
     constants += [a for a, kind in zip(arrays, kinds) if kind == "n"]
     given = [(a, kind) for a, kind in zip(arrays, kinds) if kind != "n"]
-    pointers = ["to", *(f"all_{a}" for a, kind in given if kind != "y")]
+    pointers = ["_to", *(f"all_{a}" for a, kind in given if kind != "y")]
     reads = [(kind, (READ_BOOL if a == "condition" else READ)[kind].format(a)) for a, kind in given]
     like = next(a for a in (*arrays, *constants) if a != "condition")
     entry = f"all_{name}" if {*kinds, stored} == {"e"} else f"all_{name}_{kinds}_{stored}"
     result = ast.unparse(formula.with_typed_numbers(ast.parse(text, mode="eval"), like))
     return entry, LOOP.format(
         name=entry,
-        pointers="; ".join(f"{a} = operands[{k}]" for k, a in enumerate(pointers)),
-        numbers="; ".join(f"{c} = like(to[begin], constants[{k}])" for k, c in enumerate(constants)) or "pass",
+        pointers="; ".join(f"{a} = _operands[{k}]" for k, a in enumerate(pointers)),
+        numbers="; ".join(f"{c} = like(_to[_begin], _constants[{k}])" for k, c in enumerate(constants)) or "pass",
         fixed="; ".join(read for kind, read in reads if kind == "f") or "pass",
         elements="; ".join(read for kind, read in reads if kind != "f") or "pass",
         store=STORE[stored].format(result),

@@ -16,25 +16,30 @@ JOB = 1 << 13  # numbers in a job, or one line
 BITS = 8  # of a digit
 LONG, BITS_OF_LONG = 1 << 14, 11  # where lines are as long, counting more digits costs less than another pass
 FEW = 16  # that are chosen in one go, among all keys: rarely is there one to put among them
+SHORTEST = 64  # numbers of a line: in fewer there is less to sort than there are digits to count
 MEDIAN, NANMEDIAN = -1, -2  # in place of a rank
 
 
 def argsort(x, dim, descending):
-    return _places(_sort, x, dim, x.shape[dim], int(descending))
+    return _of_long_lines(_sort, x, dim, x.shape[dim], int(descending))
 
 
 def kth_place(x, k, dim):
-    return _places(_select, x, dim, 1, k - 1)
+    return _of_long_lines(_select, x, dim, 1, k - 1)
 
 
 def median_place(x, skip_nan, dim):
-    return _places(_select, x, dim, 1, NANMEDIAN if skip_nan else MEDIAN)
+    return _of_long_lines(_select, x, dim, 1, NANMEDIAN if skip_nan else MEDIAN)
+
+
+def _of_long_lines(loop, x, dim, k, how):
+    return _places(loop, x, dim, k, how) if x.shape[dim] >= SHORTEST else NotImplemented
 
 
 def topk_places(x, k, dim, largest):
     """As the operation; of equal numbers the first in the line are taken, and come first."""
     few = k * k <= 16 * x.shape[dim]  # else what inserting them takes would be more than sorting all
-    return _places(_top if few else _sort, x, dim, k, int(largest))
+    return _places(_top, x, dim, k, int(largest)) if few else _of_long_lines(_sort, x, dim, k, int(largest))
 
 
 def _places(loop, x, dim, k, how):

@@ -5,6 +5,8 @@ along them in the order of the index: of values that meet the last stays, and su
 threads.  An index outside of the dimension was refused before; one that was overwritten since is left to the body.
 """
 
+from math import prod
+
 import numpy as np
 
 from ..shapes import around
@@ -16,11 +18,12 @@ from .microkernel import address
 SMALLEST = 1 << 15  # elements from which threads are worth their start
 JOB = 1 << 12  # elements in a job
 WIDTH = 128  # lines side by side that a job writes
+SHORTEST = 8  # elements that are picked at once
 INTEGERS = (np.dtype(np.int32), np.dtype(np.int64))
 
 
 def gather(x, index, dim):
-    if x.dtype not in FLOATS or not _served(index) or not x.size:
+    if x.dtype not in FLOATS or not _served(index) or not x.size or prod(index.shape[dim:]) < SHORTEST:
         return NotImplemented
     x = plain(x[tuple(slice(None if d == dim else m) for d, m in enumerate(index.shape))])
     y, (A, m, B) = empty(index.shape, x.dtype), around(index.shape, dim)

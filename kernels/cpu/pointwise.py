@@ -55,8 +55,7 @@ def _serve(name, arrays, constants=()):
     from .loops import run, run_in_lines
 
     loop = run if alike and all([a.flags.carray for a in found]) else run_in_lines
-    loop(name, kinds, [y, *found], constants)
-    return y
+    return y if loop(name, kinds, [y, *found], constants) else NotImplemented
 
 
 def _serve_narrow(name, arrays, kinds, constants, dtype):
@@ -105,7 +104,7 @@ def where(condition, x, other):
 def pow(x, exponent):
     if _is_small((x, exponent)):
         return NotImplemented
-    name = None if getattr(exponent, "ndim", 0) else POWERS.get(float(exponent))
+    name = POWERS.get(float(exponent)) if isinstance(exponent, np.generic) else None
     return NotImplemented if name is None else _serve(name, (x,))
 
 

@@ -21,6 +21,7 @@ SMALLEST = 1 << 15  # numbers from which threads are worth their start
 ROWS, WIDTH = 32, 64  # of a tile: it stays in the first cache
 LANES = 16  # the width of tiles is a multiple, so that whole vectors fill them
 FEW = 4  # lines
+SHORTEST = 16  # numbers of a line, if lines lie end to end, whose product NumPy does not have sooner
 PIECES = 16  # that there is work for, if possible
 
 
@@ -54,9 +55,9 @@ def running_winner(x, dim, name):
 
 def prod(x, dim):
     """As the operation: the parts of a long line by themselves, in the same way at every number of threads."""
-    if not _served(x):
-        return NotImplemented
     A, n, B = around(x.shape, dim)
+    if not _served(x) or n * B < SHORTEST:
+        return NotImplemented
     strips = -(-B // WIDTH)
     cuts = 1 if A * strips >= PIECES else min(PIECES, n)
     parts = np.empty((A, cuts, B), x.dtype)

@@ -39,11 +39,8 @@ WGMMA = Source(
     "wgmma.cu", *(f"gemm_wgmma<float, {n}, {a}, {b}>" for n in ("Ieee", "Tf32") for a in (0, 1) for b in (0, 1)),
     apart=True, target="sm_90a",
 )  # fmt: skip
-WGMMA_TILE, WGMMA_THREADS, WGMMA_STAGE = (
-    (128, 128),
-    256,
-    3 * 2 * 128 * 128,
-)  # its stages' bytes, for each part of a number
+WGMMA_TILE, WGMMA_THREADS = (128, 128), 256
+WGMMA_STAGES = 3 * 2 * 128 * 128  # bytes of all three, for each part of a number
 
 
 def matmul(x, other):
@@ -131,7 +128,7 @@ def product(a, b, bias=None, what="matmul", name=None):
     shared = shared_bytes(tile, 4, a_deep, not b_flat)
     if large and has_warpgroups(backend):
         source, instance, block = WGMMA, f"gemm_wgmma<float, {name}, {int(a_deep)}, {int(not b_flat)}>", WGMMA_THREADS
-        tile, shared = WGMMA_TILE, WGMMA_STAGE * (2 if name == "Ieee" else 1)
+        tile, shared = WGMMA_TILE, WGMMA_STAGES * (2 if name == "Ieee" else 1)
     y = backend.empty((batch, n, m), a.dtype)
     launch(
         source, instance, (-(-n // tile[0]) * -(-m // tile[1]), 1, batch), block,

@@ -114,22 +114,22 @@ def _refuse_unclear(x, name):
         )
 
 
-LARGE = 1 << 17  # bytes from which it pays to write a result where it is to be, or to copy it by threads
+LARGE = 1 << 18  # bytes from which it pays to write a result where it is to be, or to copy it by threads
 # The kernels by which a function may write straight to the tensor that it is to change: that of its name, or these.
 KERNELS = {
     "add": ("add", "add_scaled"), "sub": ("sub", "add_scaled"), "subtract": ("sub", "add_scaled"),
     "multiply": ("mul",), "div": ("true_divide",), "divide": ("true_divide",), "negative": ("neg",),
     "absolute": ("abs",), "lerp": ("between",), "addcmul": ("plus_product",), "addcdiv": ("plus_quotient",),
-    "clamp": ("clamped", "maximum", "minimum"), "clip": ("clamped", "maximum", "minimum"), "clamp_min": ("maximum",),
-    "clamp_max": ("minimum",), "pow": ("square", "cube", "sqrt", "reciprocal", "rsqrt"),
+    "clamp": ("clamped",), "clip": ("clamped",), "clamp_min": ("maximum",), "clamp_max": ("minimum",),
+    "pow": ("square", "cube", "sqrt", "reciprocal", "rsqrt"),
 }  # fmt: skip
 
 
 def write(x: Tensor, name: str, compute, kernels=(), operands=()) -> Tensor:
     """Overwrite `x` with `compute(x)`, recorded: the tensor `x` then stands for the result.
 
-    kernels: names of those that may write straight to x where nothing is recorded of it and the other `operands`:
-    after the first of them `compute` does not need what x was.
+    kernels: names of those that may write straight to x where nothing is recorded of it and the other `operands`;
+    `compute` runs at most one of them, and nothing after it.
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: expected a tensor to write to, got {type(x).__name__}")
@@ -138,11 +138,10 @@ def write(x: Tensor, name: str, compute, kernels=(), operands=()) -> Tensor:
     before._storage, before._edge = x._storage, x.edge() if state.recording else None
     first = next_number()
     with autocasting(None):  # the result must have the type of x
+        offer = None
         if kernels and x.array.nbytes >= LARGE and not _is_recorded((x, *operands)):
-            with x.device.into(kernels, x.array):
-                result = compute(before)
-        else:
-            result = compute(before)
+            offer = x.device.into(kernels, x.array)
+        result = compute(before) if offer is None else _computed(x, name, compute, before, offer)
     if result.array.shape != x.array.shape:
         raise RuntimeError(
             f"{name}: the result has shape {tuple(result.shape)}, the tensor to write {tuple(x.shape)}; "
@@ -166,14 +165,25 @@ def _is_recorded(operands):
     return state.anomaly or (state.recording and any(isinstance(t, Tensor) and t.requires_grad for t in operands))
 
 
+def _computed(x, name, compute, before, offer):
+    """compute(before), which may write straight to x; where it is interrupted, x counts as written."""
+    try:
+        with offer:
+            return compute(before)
+    except BaseException:
+        if offer.taken:
+            x._storage.written(name, sys._getframe(2))
+        raise
+
+
 def _store(x, value):
     """x.array[...] = value, by threads if there is much of it."""
     if value is x.array:
         return
-    copy = x.device.kernels["overwritten"] if x.array.nbytes >= LARGE else None
-    if copy:
-        with x.device.into(("overwritten",), x.array):
-            if copy(x.array, value) is x.array:
+    offer = x.device.into(("overwritten",), x.array) if x.array.nbytes >= LARGE else None
+    if offer is not None:
+        with offer:
+            if x.device.kernels["overwritten"](x.array, value) is x.array:
                 return
     x.array[...] = value
 

@@ -13,6 +13,7 @@ from ..autograd.fused import fused
 from ..autograd.views import write
 from ..dtype import is_floating
 from ..tensor import Tensor
+from .choice import as_element
 from .elementwise import abs, erf, exp, sigmoid, sign, tanh, where
 from .reduce import normalize_dim
 
@@ -178,7 +179,7 @@ def threshold_(x: Array, limit, value):
 
 def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0.  x: any shape -> same shape."""
-    return hardshrink_(x, lambd)
+    return hardshrink_(x, as_element(lambd, x))
 
 
 @fused

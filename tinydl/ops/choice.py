@@ -6,7 +6,7 @@ import math
 
 from ..autograd.engine import Array, by_category, op, promoting
 from ..autograd.fused import fused
-from ..dtype import finfo, is_floating
+from ..dtype import finfo, is_floating, is_narrow
 from ..tensor import Tensor
 from .creation import zeros_like
 
@@ -74,10 +74,15 @@ def clamp(x: Tensor, min=None, max=None) -> Tensor:
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of min and max must be given")
     if _is_limit(min) and _is_limit(max) and is_floating(x.dtype):
-        return clamped(x, min, max)
+        return clamped(x, as_element(min, x), as_element(max, x))
     if min is not None:
         x = clamp_min(x, min)
     return x if max is None else clamp_max(x, max)
+
+
+def as_element(number, x):
+    """A number as x's type holds it, where that is narrow: so that it is compared with x's elements as one of them."""
+    return float(x.dtype.type(number)) if is_narrow(x.dtype) else number
 
 
 def _is_limit(v):

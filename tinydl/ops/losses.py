@@ -112,6 +112,7 @@ def mbe_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 @listed
+@rounded_once
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,

@@ -281,9 +281,9 @@ def _ranks(name, rows, q):
 
 def _at_ranks(rows, ranks, interpolation):
     """Elements of the sorted rows at ranks that may lie between two."""
-    rounding = _ROUNDING[interpolation]
     from .index import gather
 
+    rounding = _ROUNDING[interpolation]
     ranks = ranks if rounding is None else rounding(ranks)
     below = ranks.detach().floor().to(dtypes.int64)
     low = gather(rows, rows.ndim - 1, below)

@@ -110,8 +110,9 @@ def _distinct(name, over, x, dim, return_inverse, return_counts):
 # ---------------------------------------------------------------- counting
 @op(exact=True)
 def bincount(xp, x: Array, weights: Array | None = None, minlength=0):
-    """How often each number >= 0 occurs, or with what weight: in float32, of other weights float64.  x: (n,) -> (max +
-    1,) or longer.
+    """How often, or with what weight, each number >= 0 occurs.  x: (n,) -> (max + 1,) or longer.
+
+    Weights of float32 are summed as such, others in float64.
     """
     if x.ndim != 1 or dtypes.is_floating(x.dtype):
         raise RuntimeError(f"bincount: expected a vector of integers, got {x.dtype} {x.shape}")
