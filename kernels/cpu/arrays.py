@@ -16,6 +16,7 @@ import numpy as np
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NARROW = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 SMALLEST = 1 << 16  # bytes; smaller arrays come from memory that malloc keeps itself, and are copied by NumPy
+STRAIGHT = 1 << 18  # bytes; a result in place is written straight to arrays as large
 ALIGNMENT = 64
 
 

@@ -4,7 +4,7 @@ from math import prod
 
 from numpy.lib.stride_tricks import as_strided
 
-from .arrays import SMALLEST, copied, empty, offered
+from .arrays import SMALLEST, STRAIGHT, copied, empty, offered
 
 
 def clone(x):
@@ -28,12 +28,12 @@ def broadcast(x, shape):
 
 
 def overwritten(x, value):
-    """The value in x's shape, in memory that is offered for it; declines where there is none."""
-    y = offered("overwritten", x.shape, x.dtype, (value,))
-    if y is None or x.itemsize < 4 or value.dtype != x.dtype or value.ndim > x.ndim:
+    if x.nbytes < STRAIGHT or x.itemsize < 4 or value.dtype != x.dtype or value.ndim > x.ndim:
         return NotImplemented
-    fits = all(n in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1]))
-    return _repeated(value, y) if fits else NotImplemented
+    if any(n not in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1])):
+        return NotImplemented
+    y = offered("overwritten", x.shape, x.dtype, (value,))
+    return _repeated(value, empty(x.shape, x.dtype) if y is None else y)
 
 
 def _repeated(x, y):

@@ -96,8 +96,8 @@ SAMPLES = {
     "topk_places": [
         Sample(distinct(3, 4), 2, 1, True),
         Sample(distinct(3, 4), 2, 0, False),
-        Sample(distinct(131, 257), 33, 1, True, **LARGE),
-        Sample(distinct(131, 257), 99, 0, False, **LARGE),
+        Sample(distinct(131, 257), 33, 1, True, typed=False, **LARGE),  # bfloat16 has not as many numbers
+        Sample(distinct(131, 257), 99, 0, False, typed=False, **LARGE),
     ],
     "median_place": [
         Sample(distinct(3, 4), False, 1),

@@ -11,6 +11,11 @@ from ..dtype import FLOATING, NARROW
 NUMBERS = frozenset((int, float, bool))
 
 
+def was_number(operand) -> bool:
+    """Whether what a body or a kernel got was a number of Python's, and no 0-d tensor."""
+    return isinstance(operand, np.generic)
+
+
 def by_category(op, arrays):
     """PyTorch's promotion: categories bool < int < float; numbers and 0-d tensors only lift the category."""
     if len(arrays) == 2:  # the usual cases, quickly

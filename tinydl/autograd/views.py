@@ -114,7 +114,7 @@ def _refuse_unclear(x, name):
         )
 
 
-LARGE = 1 << 18  # bytes from which it pays to write a result where it is to be, or to copy it by threads
+LARGE = 1 << 18  # bytes (as STRAIGHT of kernels/cpu/arrays.py) from which a result goes straight to where it is to be
 # The kernels by which a function may write straight to the tensor that it is to change: that of its name, or these.
 KERNELS = {
     "add": ("add", "add_scaled"), "sub": ("sub", "add_scaled"), "subtract": ("sub", "add_scaled"),
@@ -180,10 +180,10 @@ def _store(x, value):
     """x.array[...] = value, by threads if there is much of it."""
     if value is x.array:
         return
-    offer = x.device.into(("overwritten",), x.array) if x.array.nbytes >= LARGE else None
-    if offer is not None:
-        with offer:
-            if x.device.kernels["overwritten"](x.array, value) is x.array:
+    copy = x.device.kernels["overwritten"] if x.array.nbytes >= LARGE and x.array.flags.c_contiguous else None
+    if copy:
+        with x.device.into(("overwritten",), x.array):
+            if copy(x.array, value) is x.array:
                 return
     x.array[...] = value
 

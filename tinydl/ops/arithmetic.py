@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..autograd.autocast import listed
 from ..autograd.engine import Array, by_category, floating, op
 from ..autograd.fused import fused
 from ..autograd.narrow import rounded_once
+from ..autograd.promotion import was_number
 from ..device import on_host
 from ..dtype import float64, is_floating
 from ..tensor import Tensor
@@ -178,7 +177,7 @@ def pow(xp, x: Array, exponent: Array):
         raise RuntimeError("pow: an integer to a negative power is none; convert with .to(float)")
     if x.dtype.kind == "b":
         return x | ~exponent
-    simpler = isinstance(exponent, np.generic) and is_floating(x.dtype) and _POWERS.get(float(exponent))
+    simpler = was_number(exponent) and is_floating(x.dtype) and _POWERS.get(float(exponent))
     return simpler(xp, x) if simpler else xp.power(x, exponent)
 
 
