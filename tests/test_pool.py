@@ -58,7 +58,9 @@ def test_whoever_sees_the_memory_keeps_it(hold):
     assert first not in map(address, others)
     del holder, others
     gc.collect()
-    assert first in [address(b) for b in [arrays.empty(100_000, np.float32) for _ in range(4)]]
+    assert first in [
+        address(b) for b in [arrays.empty(100_000, np.float32) for _ in range(5)]
+    ]  # a result lay there too
 
 
 @settings(max_examples=60)

@@ -104,7 +104,7 @@ def where(condition, x, other):
 def pow(x, exponent):
     if _is_small((x, exponent)):
         return NotImplemented
-    name = POWERS.get(float(exponent)) if isinstance(exponent, np.generic) else None
+    name = None if isinstance(exponent, np.ndarray) else POWERS.get(float(exponent))
     return NotImplemented if name is None else _serve(name, (x,))
 
 
