@@ -8,16 +8,19 @@ Element i of a draw takes fixed words of the stream that starts at block `offset
 """
 
 import numpy as np
-from numba import uint64
+from numba import carray, float32, int32, uint32, uint64
+from numba.extending import register_jitable
 
 from .. import philox as formulas
 from .arrays import FLOATS, empty, plain
 from .jit import jit
 from .jobs import jobs
+from .microkernel import address
 
 LANES = 32  # blocks drawn at once, which become vector code
 GROUP, PAIRS = 4 * LANES, 2 * LANES  # their words, and pairs of these
 JOB = 32 * GROUP  # words in a job
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 exact = jit(contract=False)  # a * b + c in one rounding would be other bits
 bits53 = exact(formulas.bits53)
@@ -60,83 +63,98 @@ def _filled(fill, many, out, seed, offset, *more):
     return out
 
 
+@register_jitable
+def _round(state, k0, k1):
+    c0, c1, c2, c3 = state
+    a, b = uint64(0xD2511F53) * c0, uint64(0xCD9E8D57) * c2
+    return b >> HALF ^ c1 ^ k0, b & LOW, a >> HALF ^ c3 ^ k1, a & LOW
+
+
+@register_jitable
+def _rounds(state, k0, k1):
+    """Two rounds, and the keys of the next."""
+    l0, l1 = k0 + uint64(0x9E3779B9) & LOW, k1 + uint64(0xBB67AE85) & LOW
+    state = _round(_round(state, k0, k1), l0, l1)
+    return state, l0 + uint64(0x9E3779B9) & LOW, l1 + uint64(0xBB67AE85) & LOW
+
+
 @jit(contract=False)
-def _draw(seed, block, state, words):
-    """The words of LANES blocks: the formula of kernels/philox.py with its rounds outside and the blocks inside."""
-    low, half = uint64(0xFFFFFFFF), uint64(32)
+def _draw(seed, block, words):
+    """The words of LANES blocks: the formula of kernels/philox.py, written out so that its state stays in registers."""
     for l in range(LANES):
-        state[0, l], state[1, l] = block + uint64(l) & low, block + uint64(l) >> half
-        state[2, l] = state[3, l] = uint64(0)
-    k0, k1 = seed & low, seed >> half
-    for _ in range(10):
-        for l in range(LANES):
-            a = uint64(0xD2511F53) * (state[0, l] & low)
-            b = uint64(0xCD9E8D57) * (state[2, l] & low)
-            state[0, l] = b >> half ^ state[1, l] ^ k0
-            state[2, l] = a >> half ^ state[3, l] ^ k1
-            state[1, l], state[3, l] = b & low, a & low
-        k0, k1 = k0 + uint64(0x9E3779B9) & low, k1 + uint64(0xBB67AE85) & low
-    for l in range(LANES):
+        n = block + uint64(l)
+        c, k0, k1 = _rounds((n & LOW, n >> HALF, uint64(0), uint64(0)), seed & LOW, seed >> HALF)
+        c, k0, k1 = _rounds(c, k0, k1)
+        c, k0, k1 = _rounds(c, k0, k1)
+        c, k0, k1 = _rounds(c, k0, k1)
+        c, k0, k1 = _rounds(c, k0, k1)
         for j in range(4):
-            words[4 * l + j] = state[j, l]
+            words[4 * l + j] = c[j]
 
 
 @jit(contract=False)
 def _scratch():
-    return np.empty((4, LANES), np.uint64), np.empty(GROUP, np.uint64)
+    return np.empty(GROUP, np.uint32)
+
+
+@register_jitable
+def _group(seed, offset, place, words, out, i, many):
+    """Draws from block offset + place on; -> the up to `many` numbers of out from i on that the words are for."""
+    _draw(uint64(seed), uint64(offset) + uint64(place), words)
+    return carray(address(out, i), min(many, len(out) - i))
 
 
 @jobs(contract=False)
 def _bits(job, seed, offset, out):
-    state, words = _scratch()
+    words = _scratch()
     for i in range(job * JOB, min((job + 1) * JOB, len(out)), GROUP):
-        _draw(uint64(seed), uint64(offset) + uint64(i // 4), state, words)
-        for k in range(min(GROUP, len(out) - i)):
-            out[i + k] = words[k]
+        part = _group(seed, offset, i // 4, words, out, i, GROUP)
+        for k in range(len(part)):
+            part[k] = words[k]
 
 
 @jobs(contract=False)
 def _uniform(job, seed, offset, out):
-    state, words = _scratch()
+    words = _scratch()
     for i in range(job * JOB, min((job + 1) * JOB, len(out)), GROUP):
-        _draw(uint64(seed), uint64(offset) + uint64(i // 4), state, words)
-        for k in range(min(GROUP, len(out) - i)):
-            out[i + k] = (words[k] >> uint64(8)) * 2.0**-24
+        part = _group(seed, offset, i // 4, words, out, i, GROUP)
+        for k in range(len(part)):
+            part[k] = float32(int32(words[k] >> uint32(8))) * float32(2.0**-24)
 
 
 @jobs(contract=False)
 def _uniform_double(job, seed, offset, out):
-    state, words = _scratch()
+    words = _scratch()
     for i in range(job * JOB // 2, min((job + 1) * JOB // 2, len(out)), PAIRS):
-        _draw(uint64(seed), uint64(offset) + uint64(i // 2), state, words)
-        for k in range(min(PAIRS, len(out) - i)):
-            out[i + k] = bits53(words[2 * k], words[2 * k + 1]) * 2.0**-53
+        part = _group(seed, offset, i // 2, words, out, i, PAIRS)
+        for k in range(len(part)):
+            part[k] = bits53(uint64(words[2 * k]), uint64(words[2 * k + 1])) * 2.0**-53
 
 
 @jit(contract=False)
-def _pair(state, pairs):
+def _pair(words, pairs):
     """Box and Muller's two numbers of each block: all angles and radii first, so that they become vector code."""
     for l in range(LANES):
-        radius = np.sqrt(2.0 * minus_log(bits53(state[0, l], state[1, l])))
-        c, s = cos_sin(bits53(state[2, l], state[3, l]))
-        pairs[0, l], pairs[1, l] = radius * c, radius * s
+        radius = np.sqrt(2.0 * minus_log(bits53(uint64(words[4 * l]), uint64(words[4 * l + 1]))))
+        c, s = cos_sin(bits53(uint64(words[4 * l + 2]), uint64(words[4 * l + 3])))
+        pairs[2 * l], pairs[2 * l + 1] = radius * c, radius * s
 
 
 @jobs(contract=False)
 def _normal(job, seed, offset, out):
-    (state, words), pairs = _scratch(), np.empty((2, LANES))
+    words, pairs = _scratch(), np.empty(PAIRS)
     for i in range(job * JOB // 2, min((job + 1) * JOB // 2, len(out)), PAIRS):
-        _draw(uint64(seed), uint64(offset) + uint64(i // 2), state, words)
-        _pair(state, pairs)
-        for k in range(min(PAIRS, len(out) - i)):
-            out[i + k] = pairs[k & 1, k >> 1]
+        part = _group(seed, offset, i // 2, words, out, i, PAIRS)
+        _pair(words, pairs)
+        for k in range(len(part)):
+            part[k] = pairs[k]
 
 
 @jobs(contract=False)
 def _dropout(job, seed, offset, x, threshold, scale, out):
-    (state, words), factor = _scratch(), x.dtype.type(scale)
+    words, factor, least = _scratch(), x.dtype.type(scale), int32(threshold)
     for i in range(job * JOB, min((job + 1) * JOB, len(out)), GROUP):
-        _draw(uint64(seed), uint64(offset) + uint64(i // 4), state, words)
-        for k in range(min(GROUP, len(out) - i)):
-            keep = words[k] >> uint64(8) >= uint64(threshold)
-            out[i + k] = x[i + k] * factor if keep else x.dtype.type(0)
+        part = _group(seed, offset, i // 4, words, out, i, GROUP)
+        given = carray(address(x, i), len(part))
+        for k in range(len(part)):
+            part[k] = given[k] * factor if int32(words[k] >> uint32(8)) >= least else x.dtype.type(0)
