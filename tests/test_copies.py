@@ -51,6 +51,17 @@ def test_repeated_numbers_are_as_numpys(x, data):
         assert y.flags.carray
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, strided.LINES[1] - 1, strided.LINES[1], 3 * strided.LINES[1] + 5])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_a_line_and_a_repeated_number_are_copied_whole(n, dtype):
+    line = (np.arange(n) + 7).astype(dtype)
+    number = np.lib.stride_tricks.as_strided(np.full(1, 3, dtype), (n, 2), (0, 0))
+    for x in (line, number):
+        memory = np.full(x.size + 2, -1, dtype)
+        assert strided.gather(x, memory[1:-1].reshape(x.shape))
+        np.testing.assert_array_equal(memory, [-1, *x.ravel(), -1])
+
+
 def test_shapes_that_do_not_fit_are_left_to_the_body():
     for shape, message in (((100_000,), "broadcast"), ((5, 20_000), "broadcast")):
         with pytest.raises(ValueError, match=message):

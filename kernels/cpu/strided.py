@@ -11,7 +11,7 @@ from .microkernel import address, lanes, transpose
 
 WORDS = {4: np.float32, 8: np.float64}  # as which elements of any type are moved
 # Elements of a tile along the output's last two dimensions: of lines that are copied as they are; of a transposition.
-LINES, TURNED = (8, 4096), (128, 64)
+LINES, TURNED = (8, 16384), (128, 64)
 
 
 def gather(x: np.ndarray, out: np.ndarray) -> bool:
@@ -19,6 +19,10 @@ def gather(x: np.ndarray, out: np.ndarray) -> bool:
     word = WORDS.get(x.itemsize)
     if word is None or not x.flags.aligned or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
         return False
+    if x.flags.carray or not any(x.strides):  # one line, or one number, and nothing to find out
+        x, n = (x if x.flags.carray else x[(slice(1),) * x.ndim]).view(word).reshape(-1), x.size
+        _tiles(x, 0, *map(np.array, ((1, n), (0, int(x.size > 1)), (n, 1), LINES)), out.view(word).reshape(-1))
+        return True
     sizes, source, target = _merged(x)
     if source[-1] not in (0, 1):  # beside the last dimension, that in which x's elements are nearest
         near = min(range(len(sizes) - 1), key=lambda d: abs(source[d]))

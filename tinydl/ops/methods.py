@@ -162,9 +162,9 @@ def fill_(self, value) -> Tensor:
     """In place: `value` (a number or a 0-d tensor) in every element."""
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.shape)}")
-    number = value if isinstance(value, Tensor) else wrap(self.device.xp.full((), value, self.dtype))
-    value = number.to(self.device, self.dtype)
-    return write(self, "fill_", lambda x: elementwise.overwritten(x, value), ("overwritten",), (number,))
+    given = value if isinstance(value, Tensor) else wrap(self.device.xp.full((), value, self.dtype))
+    number = given if given is not value else given.to(self.device, self.dtype)
+    return write(self, "fill_", lambda x: elementwise.overwritten(x, number), ("overwritten",), (given,))
 
 
 def zero_(self) -> Tensor:
