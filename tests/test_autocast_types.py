@@ -41,7 +41,7 @@ h.norm(2, 0) | t.linalg.vector_norm(h) | t.linalg.matrix_norm(h) | t.linalg.norm
 F.layer_norm(h, (4,), v, v) | F.group_norm(im, 1) | F.rms_norm(h, (4,)) | F.batch_norm(im, c, c, c, c, True)
 F.batch_norm(im, c, c, c, c) | F.batch_norm(imf, c, c, c, c) | F.instance_norm(im)
 F.instance_norm(im, None, None, c, c) | F.normalize(h) | F.local_response_norm(im, 2)
-t.cdist(h, h) | t.dist(h, h) | F.pairwise_distance(h, h)
+t.cdist(h, h) | t.dist(h, h) | F.pairwise_distance(h, h) | F.pdist(h) | t.deg2rad(h)
 F.cosine_similarity(h, h) | F.cosine_embedding_loss(h, h, v) | F.mse_loss(h, h) | F.mse_loss(h, h, reduction='none')
 F.mse_loss(h, x) | F.l1_loss(h, h) | F.smooth_l1_loss(h, h) | F.huber_loss(h, h) | F.kl_div(h, h)
 F.binary_cross_entropy_with_logits(h, h) | F.poisson_nll_loss(h, h) | F.hinge_embedding_loss(h, h)
@@ -59,7 +59,7 @@ F.dropout(h) | F.embedding(y, x) | F.embedding_bag(y[None], x) | F.pad(h, (1, 1)
 t.where(h > 0, h, x) | h.gather(0, y[None]) | t.kron(h, x) | t.inner(h, x) | t.logaddexp(h, h) | h.logcumsumexp(0)
 t.xlogy(h, h) | h.sinc() | h.erf() | h.exp2() | h.lgamma() | t.lerp(h, h, 0.5) | h.float_power(2) | t.hypot(h, h)
 h.logit() | h.cummax(0)[0] | t.count_nonzero(h) | h.clone().exp_() | x.clone().add_(h) | x.clone().addmm_(x, x)
-F.pixel_shuffle(im.reshape(2, 12, 4, 4), 2) | x.quantile(0.5)
+F.pixel_shuffle(im.reshape(2, 12, 4, 4), 2) | x.quantile(0.5) | t.trapezoid(h)
 """
 CASES = [case.strip() for case in CASES.replace("\n", "|").split("|") if case.strip()]
 

@@ -63,9 +63,9 @@ def test_the_default_type_is_what_numbers_become(default):
 
 # ---------------------------------------------------------------- operations
 UNARY = """
-abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc erfinv exp exp2 expm1 floor frac
-isfinite isinf isnan lgamma log log10 log1p log2 logical_not logit nan_to_num neg positive
-reciprocal round rsqrt sgn sigmoid sign sin sinc sinh sqrt square tan tanh trunc
+abs acos acosh asin asinh atan atanh ceil cos cosh deg2rad digamma erf erfc erfinv exp exp2 expm1 floor frac
+isfinite isinf isnan isneginf isposinf lgamma log log10 log1p log2 logical_not logit nan_to_num neg positive
+rad2deg reciprocal round rsqrt sgn sigmoid sign sin sinc sinh sqrt square tan tanh trunc
 """.split()
 BINARY = """
 add atan2 copysign div eq floor_divide fmax fmin fmod ge gt hypot isclose ldexp le logaddexp

@@ -63,6 +63,7 @@ from .ops.resample import *
 from .ops.scan import *
 from .ops.shape import *
 from .ops.similarity import *
+from .ops.statistics import *
 from .tensor import Size, Tensor
 from .threads import get_num_threads, get_winograd, set_num_threads, set_winograd
 from .version import __version__

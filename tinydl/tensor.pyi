@@ -303,6 +303,8 @@ class Tensor:
         """In place: the tensor becomes `clamp` of it.  Returns the tensor."""
     def clone(self) -> Tensor:
         """A copy of x in memory of its own.  x: any shape -> same shape."""
+    def combinations(self, r: _int = ..., with_replacement: _bool = ...) -> Tensor:
+        """All choices of r elements of a vector (n,) -> (many, r), in order; with_replacement: one several times too."""
     def contiguous(self) -> Tensor:
         """x itself if its elements lie in memory one after another, else a copy in which they do."""
     def copy_(self, source, non_blocking: _bool = ...) -> Tensor:
@@ -311,6 +313,8 @@ class Tensor:
         """|x| with the sign of `other`.  Shapes that broadcast -> the broadcast shape."""
     def copysign_(self, other: Tensor | _complex) -> Tensor:
         """In place: the tensor becomes `copysign` of it.  Returns the tensor."""
+    def corrcoef(self) -> Tensor:
+        """Correlations of the rows of x (variables, observations) -> (variables, variables), within [-1, 1]."""
     def cos(self) -> Tensor:
         """Cosine.  x: any shape -> same shape."""
     def cos_(self) -> Tensor:
@@ -321,6 +325,8 @@ class Tensor:
         """In place: the tensor becomes `cosh` of it.  Returns the tensor."""
     def count_nonzero(self, dim: _int | Sequence[_int] | None = ...) -> Tensor:
         """How many elements are not 0, over `dim` (one, several, None for all).  -> int64"""
+    def cov(self, *, correction: _int = ..., fweights: Tensor | None = ..., aweights: Tensor | None = ...) -> Tensor:
+        """Covariances of the rows of x (variables, observations) -> (variables, variables); of a vector, its variance ()."""
     def cpu(self) -> Tensor:
         """The tensor on the CPU."""
     def cross(self, other, dim=...):
@@ -346,6 +352,10 @@ class Tensor:
     def data(self, value: Any) -> None: ...
     def data_ptr(self) -> _int:
         """The address of the first element."""
+    def deg2rad(self) -> Tensor:
+        """Degrees as radians."""
+    def deg2rad_(self) -> Tensor:
+        """In place: the tensor becomes `deg2rad` of it.  Returns the tensor."""
     def det(self):
         """The determinant of each square matrix.  x: (..., n, n) -> (...)."""
     def detach(self) -> Tensor:
@@ -554,6 +564,10 @@ class Tensor:
         """x is infinite.  x: any shape -> bool of the same shape."""
     def isnan(self) -> Tensor:
         """x is NaN.  x: any shape -> bool of the same shape."""
+    def isneginf(self) -> Tensor:
+        """x is minus infinity.  x: any shape -> bool of the same shape."""
+    def isposinf(self) -> Tensor:
+        """x is plus infinity.  x: any shape -> bool of the same shape."""
     def item(self):
         """The only element, as a Python number."""
     @property
@@ -760,6 +774,10 @@ class Tensor:
         """Product along `dim`, or of all elements.  Integers and bools multiply as int64."""
     def quantile(self, q, dim: _int | None = ..., keepdim: _bool = ..., *, interpolation: str = ...) -> Tensor:
         """The q-quantiles of x along `dim` (None: of all).  q: number, () or (k,) -> (k, ...)."""
+    def rad2deg(self) -> Tensor:
+        """Radians as degrees."""
+    def rad2deg_(self) -> Tensor:
+        """In place: the tensor becomes `rad2deg` of it.  Returns the tensor."""
     def rand_like(self, *, generator=..., dtype=..., device=..., requires_grad: _bool = ...) -> Tensor:
         """Uniform numbers in [0, 1), of x's shape, type and device."""
     def randint_like(self, low, high=..., *, generator=..., dtype=..., device=..., requires_grad: _bool = ...) -> Tensor:

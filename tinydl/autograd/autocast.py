@@ -27,7 +27,7 @@ FLOAT32 = """
 acos asin cosh erfinv exp expm1 log log10 log1p log2 pow reciprocal rsqrt sinh softplus tan
 cumprod cumsum logsumexp log_softmax prod softmax sum_to
 group_norm layer_norm rms_norm
-cdist cosine_similarity dist matrix_norm norm vector_norm
+cdist cosine_similarity dist matrix_norm norm pdist vector_norm
 binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy ctc_loss hinge_embedding_loss huber_loss kl_div
 l1_loss margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss poisson_nll_loss smooth_l1_loss
 soft_margin_loss triplet_margin_loss

@@ -214,6 +214,16 @@ isfinite = _test("isfinite", "x is neither infinite nor NaN.")
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
 
+def isposinf(x: Tensor) -> Tensor:
+    """x is plus infinity.  x: any shape -> bool of the same shape."""
+    return eq(x, math.inf)
+
+
+def isneginf(x: Tensor) -> Tensor:
+    """x is minus infinity.  x: any shape -> bool of the same shape."""
+    return eq(x, -math.inf)
+
+
 def isclose(x: Tensor, other: Tensor, rtol=1e-05, atol=1e-08, equal_nan=False) -> Tensor:
     """|x - other| <= atol + rtol |other|, elementwise; with equal_nan, NaN is close to NaN."""
     for name, v in (("x", x), ("other", other)):
@@ -272,6 +282,6 @@ __all__ = [
     "allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "clamp", "clamp_max", "clamp_min", "clip", "eq", "equal",
     "fmax", "fmin", "ge", "greater", "greater_equal", "gt", "isclose", "isfinite", "isinf", "isnan",
-    "le", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
+    "isneginf", "isposinf", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
     "maximum", "minimum", "nan_to_num", "ne", "not_equal", "where",
 ]  # fmt: skip

@@ -181,13 +181,24 @@ xlogy.grads(
     lambda g, x, other: g * x / other,
 )
 
+
+def deg2rad(x: Tensor) -> Tensor:
+    """Degrees as radians."""
+    return x * (PI / 180)
+
+
+def rad2deg(x: Tensor) -> Tensor:
+    """Radians as degrees."""
+    return x * (180 / PI)
+
+
 # PyTorch's other names
 arccos, arcsin, arctan, arccosh, arcsinh, arctanh = acos, asin, atan, acosh, asinh, atanh
 arctan2 = atan2
 
 __all__ = [
     "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
-    "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "digamma", "erf", "erfc", "erfinv",
+    "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "deg2rad", "digamma", "erf", "erfc", "erfinv",
     "exp", "exp2", "expm1", "hypot", "lgamma", "log", "log10", "log1p", "log2", "logaddexp",
-    "logit", "polygamma", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "xlogy",
+    "logit", "polygamma", "rad2deg", "rsqrt", "sigmoid", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "xlogy",
 ]  # fmt: skip

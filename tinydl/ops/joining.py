@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from ..autograd.engine import Array, by_category, op
 from ..dtype import result_of
 from ..tensor import Tensor
@@ -164,13 +166,34 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
     return tuple(expand_(reshape_(t, own), tuple(shape)) for t, own in zip(axes, lying))
 
 
+def cartesian_prod(*tensors) -> Tensor:
+    """All combinations of an element of each vector (n,), (m,), ... -> (n * m * ..., vectors); of one, itself."""
+    grid = meshgrid(*tensors, indexing="ij")
+    if any(t.ndim != 1 for t in tensors):
+        raise RuntimeError(f"cartesian_prod: expected vectors, got shapes {[tuple(t.shape) for t in tensors]}")
+    return grid[0] if len(grid) == 1 else stack([t.reshape(-1) for t in grid], 1)
+
+
+def combinations(x: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All choices of r elements of a vector (n,) -> (many, r), in order; with_replacement: one several times too."""
+    if x.ndim != 1 or r < 0:
+        raise RuntimeError(f"combinations: expected a vector and r >= 0, got {tuple(x.shape)} and r={r}")
+    if not r:
+        return creation.empty(0, dtype=x.dtype, device=x.device)
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = list(choose(range(len(x)), r))
+    return x[creation.tensor(places, dtype="int64", device=x.device).reshape(len(places), r)]
+
+
 __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
     "block_diag",
+    "cartesian_prod",
     "cat",
     "column_stack",
+    "combinations",
     "concat",
     "concatenate",
     "dstack",

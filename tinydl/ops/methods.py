@@ -14,21 +14,35 @@ from ..autograd.views import in_place, reshaping, write
 from ..device import CPU
 from ..device import device as find_device
 from ..tensor import Tensor, wrap
-from . import activation, creation, decompose, elementwise, linalg, order, pinning, random, reduce, scan, shape, strided
+from . import (
+    activation,
+    creation,
+    decompose,
+    elementwise,
+    linalg,
+    order,
+    pinning,
+    random,
+    reduce,
+    scan,
+    shape,
+    statistics,
+    strided,
+)
 from . import index as indexing
 from .aliases import taking_numpys_names
 
-FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random, activation, decompose)
+FAMILIES = (elementwise, reduce, scan, order, shape, indexing, linalg, random, activation, decompose, statistics)
 
 # methods that write in place: NAME_ overwrites the tensor with what NAME gives
 IN_PLACE = """
 abs acos acosh add addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh arctan arctanh asin asinh
 atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min clip copysign
-cos cosh cumprod cumsum digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor floor_divide fmod
-frac ge gt hypot index_add index_copy index_fill index_put ldexp le lerp lgamma log log10 log1p log2 logical_and
-logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul multiply nan_to_num ne neg negative pow
-reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub
-subtract tan tanh tril triu true_divide trunc xlogy
+cos cosh cumprod cumsum deg2rad digamma div divide eq erf erfc erfinv exp exp2 expm1 fix float_power floor
+floor_divide fmod frac ge gt hypot index_add index_copy index_fill index_put ldexp le lerp lgamma log log10 log1p log2
+logical_and logical_not logical_or logical_xor logit lt masked_fill masked_scatter mul multiply nan_to_num ne neg
+negative pow rad2deg reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin
+sinc sinh sqrt square sub subtract tan tanh tril triu true_divide trunc xlogy
 """.split()
 
 RESHAPING = "as_strided squeeze swapaxes swapdims t transpose unsqueeze".split()  # NAME_: the same for shapes

@@ -192,4 +192,37 @@ def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     return logcumsumexp_(x, normalize_dim("logcumsumexp", dim, x.ndim))
 
 
-__all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
+# ---------------------------------------------------------------- areas under a curve
+def _slices(name, y, x, dx, dim):
+    """The areas of the trapezoids between neighbours of y along `dim`, which x (vector, or like y) or dx sets apart."""
+    dim = normalize_dim(name, dim, y.ndim)
+    n = y.shape[dim]
+    if x is None:
+        width = dx
+    else:
+        along = x.ndim - 1 if x.ndim == 1 else x.ndim - y.ndim + dim
+        if not x.ndim or along < 0 or x.shape[along] != n:
+            raise RuntimeError(f"{name}: x must have the {n} points of y along dim {dim}, got {tuple(x.shape)}")
+        width = x.narrow(along, min(1, n), max(0, n - 1)) - x.narrow(along, 0, max(0, n - 1))
+        width = width.reshape(-1, *(1,) * (y.ndim - dim - 1)) if x.ndim == 1 else width
+    left, right = (y.narrow(dim, min(at, n), max(0, n - 1)) for at in (0, 1))
+    return (left + right) * width / 2, dim
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """The area under y along `dim` by the trapezoidal rule, its points at x, or dx apart."""
+    areas, dim = _slices("trapezoid", y, x, dx, dim)
+    return areas.sum(dim)
+
+
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """As `trapezoid`, up to each point but the first."""
+    areas, dim = _slices("cumulative_trapezoid", y, x, dx, dim)
+    return cumsum(areas, dim)
+
+
+trapz = trapezoid
+
+__all__ = [
+    "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "logcumsumexp", "trapezoid", "trapz",
+]  # fmt: skip

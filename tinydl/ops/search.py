@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import dtype as dtypes
 from ..autograd.engine import Array, op
 from ..tensor import Tensor
-from .creation import as_tensor
+from .creation import as_tensor, full
 from .reduce import normalize_dim
 
 
@@ -60,6 +60,27 @@ def bucketize(x: Tensor, boundaries: Tensor, *, out_int32: bool = False, right: 
     if boundaries.ndim != 1:
         raise RuntimeError(f"bucketize: boundaries must be a vector, got {tuple(boundaries.shape)}")
     return searchsorted(boundaries, x, out_int32=out_int32, right=right)
+
+
+def isin(elements, test_elements, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """Whether each of `elements` is among `test_elements`, or with invert is not: bool, of the shape of elements.
+
+    Either may be a number, not both.  assume_unique is accepted for PyTorch's sake.
+    """
+    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
+        raise TypeError("isin: expected a tensor as elements or test_elements, got two numbers")
+    like = elements if isinstance(elements, Tensor) else test_elements
+    common = dtypes.result_of((elements, test_elements))
+    elements, tests = (
+        t.to(common) if isinstance(t, Tensor) else as_tensor(t, common, like.device) for t in (elements, test_elements)
+    )
+    tests = tests.reshape(-1)
+    if not tests.numel():
+        return full(elements.shape, invert, dtype="bool", device=elements.device)
+    tests = tests.sort()[0]
+    at = searchsorted(tests, elements.reshape(-1)).clamp(max=len(tests) - 1)  # where it stands, if anywhere
+    found = (tests[at] == elements.reshape(-1)).reshape(elements.shape)
+    return ~found if invert else found
 
 
 # ---------------------------------------------------------------- distinct values
@@ -133,4 +154,4 @@ def histc(xp, x: Array, bins=100, min=0, max=0):
     return xp.histogram(x.reshape(-1), bins, limits)[0].astype(x.dtype)
 
 
-__all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]
+__all__ = ["bincount", "bucketize", "histc", "isin", "searchsorted", "unique", "unique_consecutive"]

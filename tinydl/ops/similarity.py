@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..autograd.autocast import listed
 from ..tensor import Tensor
+from .creation import triu_indices
 from .elementwise import clamp_min, minimum, rsqrt, sqrt, where
 from .losses import reduced, reduction_of
 
@@ -27,6 +28,17 @@ def _broadcast(x1, x2):
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension.  x1, x2: (*, D) -> (*)."""
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+@listed
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norms of the differences of all pairs of rows, (N, D) -> (N (N - 1) / 2,): cdist's above its diagonal."""
+    if input.ndim != 2 or p < 0 or not input.is_floating_point():
+        raise RuntimeError(
+            f"pdist: expected floating (N, D) and p >= 0, got {input.dtype} {tuple(input.shape)} and p={p}"
+        )
+    i, j = triu_indices(len(input), len(input), 1, device=input.device)
+    return (input[i] - input[j]).norm(p, 1)
 
 
 # ---------------------------------------------------------------- pairs
@@ -169,4 +181,4 @@ def triplet_margin_with_distance_loss(
     return reduced(clamp_min(margin + distance(anchor, positive) - far, 0), reduction)
 
 
-__all__ = ["cosine_similarity", "pairwise_distance"]
+__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
