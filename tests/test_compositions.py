@@ -76,6 +76,8 @@ def test_cov_of_too_few_is_infinite_and_says_so():
 def test_weights_that_are_none(options, message):
     with pytest.raises(RuntimeError, match=message):
         tinydl.cov(tinydl.ones(2, 3), **{k: tinydl.tensor(v) for k, v in options.items()})
+    with pytest.raises(RuntimeError, match="bool"):
+        tinydl.cov(tinydl.ones(2, 3) > 0)
     with pytest.raises(RuntimeError, match="two dimensions"):
         tinydl.cov(tinydl.ones(2, 3, 4))
 
@@ -104,6 +106,9 @@ def test_areas_of_a_point_and_bad_points():
     assert tinydl.trapezoid(tinydl.ones(1)).item() == 0
     assert tinydl.cumulative_trapezoid(tinydl.ones(2, 1)).shape == (2, 0)
     assert tinydl.trapz is tinydl.trapezoid
+    for bad, message in ((tinydl.tensor(1.0), "unsqueeze"), (tinydl.ones(3) > 0, "bool")):
+        with pytest.raises(RuntimeError, match=message):
+            tinydl.trapezoid(bad)
     with pytest.raises(RuntimeError, match="3 points"):
         tinydl.trapezoid(tinydl.ones(3), tinydl.ones(4))
     assert gradcheck(lambda y, x: tinydl.trapezoid(y, x), (leaf(3, 4), leaf(4, seed=1)), order=2)

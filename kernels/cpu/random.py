@@ -80,7 +80,8 @@ def _rounds(state, k0, k1):
 
 @jit(contract=False)
 def _draw(seed, block, words):
-    """The words of LANES blocks: the formula of kernels/philox.py, written out so that its state stays in registers."""
+    """The words of LANES blocks: the formula of kernels/philox.py, whose loop over the rounds, if it stays one, keeps
+    LLVM from making this loop vector code; so they are written out."""
     for l in range(LANES):
         n = block + uint64(l)
         c, k0, k1 = _rounds((n & LOW, n >> HALF, uint64(0), uint64(0)), seed & LOW, seed >> HALF)

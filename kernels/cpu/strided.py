@@ -20,8 +20,9 @@ def gather(x: np.ndarray, out: np.ndarray) -> bool:
     if word is None or not x.flags.aligned or not x.flags.writeable or any(s % x.itemsize for s in x.strides):
         return False
     if x.flags.carray or not any(x.strides):  # one line, or one number, and nothing to find out
-        x, n = (x if x.flags.carray else x[(slice(1),) * x.ndim]).view(word).reshape(-1), x.size
-        _tiles(x, 0, *map(np.array, ((1, n), (0, int(x.size > 1)), (n, 1), LINES)), out.view(word).reshape(-1))
+        memory = (x if x.flags.carray else x[(slice(1),) * x.ndim]).view(word).reshape(-1)
+        sizes, source, target = (1, x.size), (0, int(memory.size > 1)), (x.size, 1)
+        _tiles(memory, 0, *map(np.array, (sizes, source, target, LINES)), out.view(word).reshape(-1))
         return True
     sizes, source, target = _merged(x)
     if source[-1] not in (0, 1):  # beside the last dimension, that in which x's elements are nearest

@@ -18,6 +18,7 @@ from .creation import full_like
 from .elementwise import cast, exp, where
 from .picking import gather_
 from .reduce import normalize_dim
+from .views import refuse_scalar
 
 
 class ValuesIndices(NamedTuple):
@@ -195,12 +196,15 @@ def logcumsumexp(x: Tensor, dim: int) -> Tensor:
 # ---------------------------------------------------------------- areas under a curve
 def _slices(name, y, x, dx, dim):
     """The areas of the trapezoids between neighbours of y along `dim`, which x (vector, or like y) or dx sets apart."""
+    refuse_scalar(name, y)
+    if y.dtype == "bool":
+        raise RuntimeError(f"{name}: y must be numbers, got bool; convert it by .to(dtype)")
     dim = normalize_dim(name, dim, y.ndim)
     n = y.shape[dim]
     if x is None:
         width = dx
     else:
-        along = x.ndim - 1 if x.ndim == 1 else x.ndim - y.ndim + dim
+        along = 0 if x.ndim == 1 else x.ndim - y.ndim + dim
         if not x.ndim or along < 0 or x.shape[along] != n:
             raise RuntimeError(f"{name}: x must have the {n} points of y along dim {dim}, got {tuple(x.shape)}")
         width = x.narrow(along, min(1, n), max(0, n - 1)) - x.narrow(along, 0, max(0, n - 1))

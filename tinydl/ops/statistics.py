@@ -16,10 +16,12 @@ def cov(x: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweig
     correction  taken from the number of observations: 1 for the unbiased estimate, 0 for the mean
     fweights    (observations,) of integers: how often each was seen
     aweights    (observations,) floating: how much each counts
-    RuntimeError for more than two dimensions, and for weights of other shapes or types or below 0.
+    RuntimeError for more than two dimensions, for bools, and for weights of other shapes or types or below 0.
     """
     if x.ndim > 2:
         raise RuntimeError(f"cov: expected at most two dimensions (variables, observations), got {tuple(x.shape)}")
+    if x.dtype == "bool":
+        raise RuntimeError("cov: expected numbers, got bool; convert it by .to(dtype)")
     rows = x if x.ndim == 2 else x.reshape(1, -1)
     rows = rows if is_floating(rows.dtype) else rows.to(get_default_dtype())
     weights = _weights(rows, fweights, aweights)
