@@ -105,7 +105,8 @@ TABLE = {
 
 
 def kernels_of(serve, names=tuple(TABLE), declines=None) -> dict:
-    """Kernels by name: of the operations `names`, of the gradients among the formulas, and of gelu, which has two.
+    """Kernels by name: of the operations `names`, of the gradients among the formulas, of gelu, which has two, and of
+    huber's gradient, which goes to two.
 
     serve(name, arrays, constants) runs a formula on a device, or declines; it need not be asked where `declines` of the
     arguments says so, which is sooner told.
@@ -136,4 +137,10 @@ def kernels_of(serve, names=tuple(TABLE), declines=None) -> dict:
         y = serve("gelu_tanh_grad" if approximate == "tanh" else "gelu_grad", (g, x), ())
         return y if y is NotImplemented else (y,)
 
-    return {name: of(name) for name in names} | {"gelu": gelu, "gelu_grad": gelu_grad}
+    def huber_grad(g, x, target, delta, needed):
+        y = NotImplemented if x.shape != target.shape else serve("huber_slope", (g, x, target), (delta,))
+        if y is NotImplemented:
+            return y
+        return y if needed[0] else None, -y if needed[1] else None
+
+    return {name: of(name) for name in names} | {"gelu": gelu, "gelu_grad": gelu_grad, "huber_grad": huber_grad}

@@ -108,13 +108,6 @@ def pow(x, exponent):
     return NotImplemented if name is None else _serve(name, (x,))
 
 
-def huber_grad(g, x, target, delta, needed):
-    y = NotImplemented if x.shape != target.shape else _serve("huber_slope", (g, x, target), (delta,))
-    if y is NotImplemented:
-        return y
-    return y if needed[0] else None, np.negative(y) if needed[1] else None
-
-
 def fmod(x, other):
     return _serve("fmod", (x, other)) if _has_exact_rest(x, other) else NotImplemented
 

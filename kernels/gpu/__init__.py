@@ -30,6 +30,7 @@ FAMILIES = {
         *("log_sigmoid_slope", "silu", "silu_grad", "mish", "mish_grad", "gelu", "gelu_grad", "clamped"),
         *("clamped_slope", "threshold", "threshold_grad", "hardshrink", "hardshrink_grad", "softshrink"),
         *("softshrink_grad", "hardsigmoid", "hardsigmoid_grad", "hardswish", "hardswish_grad"),
+        *("plus_product", "plus_quotient", "between", "with_slope", "rsqrt", "huber", "huber_grad"),
     ),
     "recurrent": ("rnn", "rnn_grad", "gru", "gru_grad", "lstm", "lstm_grad"),
     "reduce": ("sum_to",),

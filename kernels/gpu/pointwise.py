@@ -16,13 +16,12 @@ from .source import Source
 
 TWO = ("add", "sub", "mul", "true_divide")
 SINGLE = (*TWO, "square", "sqrt", "exp", "log", "erf", "tanh")
-# what rounds nothing, for which CuPy's own functions will do, and what so far is two or three of them
+# what rounds nothing, for which CuPy's own functions will do, and powers, which are one of them
 CUPYS = (
     *("itself", "neg", "abs", "sign", "floor", "ceil", "trunc", "fmod", "remainder", "maximum", "minimum", "where"),
     *("reciprocal", "cube"),
 )
-IN_STEPS = ("add_scaled", "plus_product", "plus_quotient", "between", "with_slope", "rsqrt", "huber", "huber_slope")
-NAMES = [name for name in TABLE if name not in (*SINGLE, *CUPYS, *IN_STEPS)]
+NAMES = [name for name in TABLE if name not in (*SINGLE, *CUPYS)]
 LOOPS = {1: "of_one", 2: "of_two", 3: "of_three"}  # by the number of arrays
 # where one of two arguments is a number: an array, the number, and the formula
 NUMBER = {f"{name}_{side}": (*takes, TABLE[name][2]) for name in TWO
@@ -67,7 +66,7 @@ POINTWISE = Source(
 def _serve(name, arrays, constants=()):
     """The table's function `name` of arrays of one shape; declines others."""
     x = arrays[0]
-    if not all(getattr(a, "shape", None) == x.shape for a in arrays) or not served(*arrays):
+    if not all(isinstance(a, type(x)) and a.shape == x.shape for a in arrays) or not served(*arrays):
         return NotImplemented
     y = backend_of(x).empty(x.shape, x.dtype)
     numbers = [*constants, 0, 0, 0][:3]
@@ -92,8 +91,8 @@ globals().update({name: kernel for name, kernel in kernels_of(_serve_narrow, SIN
 
 
 def add(x, other, alpha=1):
-    return _serve_narrow("add", (x, other)) if alpha == 1 else NotImplemented
+    return _serve_narrow("add", (x, other)) if alpha == 1 else _serve("add_scaled", (x, other), (alpha,))
 
 
 def sub(x, other, alpha=1):
-    return _serve_narrow("sub", (x, other)) if alpha == 1 else NotImplemented
+    return _serve_narrow("sub", (x, other)) if alpha == 1 else _serve("add_scaled", (x, other), (-alpha,))
