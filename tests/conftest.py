@@ -1,6 +1,8 @@
 """Settings of the whole test run; they are read at the first import of NumPy and Numba."""
 
 import os
+import sys
+from pathlib import Path
 
 # Two workers of pytest-xdist share the machine: one thread each for BLAS and kernels. Tests of threads ask for two.
 # Kernels are compiled with bounds checks here.
@@ -15,7 +17,8 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
-import pytest  # noqa: E402  (after the environment is set)
+import numpy as np  # noqa: E402  (after the environment is set)
+import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Reproducible, and patient with kernels that compile inside a test.
@@ -26,6 +29,27 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tinydl")
+
+
+# ---------------------------------------------------------------- random numbers
+START, GENERATORS = np.random.default_rng(0).bit_generator.state, pytest.StashKey()
+
+
+def pytest_collection_finish(session):
+    """Finds the generators of the modules of tests."""
+    here = Path(__file__).parent
+    modules = [m for m in list(sys.modules.values()) if here in Path(getattr(m, "__file__", None) or "/").parents]
+    session.config.stash[GENERATORS] = [
+        g.bit_generator for m in modules for g in vars(m).values() if isinstance(g, np.random.Generator)
+    ]
+
+
+def pytest_runtest_setup(item):
+    """Each test draws the numbers that it draws alone, whichever ran before it in its process."""
+    for generator in item.config.stash[GENERATORS]:
+        generator.state = START
+    if "tinydl" in sys.modules:
+        sys.modules["tinydl"].manual_seed(0)
 
 
 # ---------------------------------------------------------------- tests of a GPU

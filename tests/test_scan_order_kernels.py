@@ -8,7 +8,6 @@ from tinydl.kernels import cpu
 from tinydl.kernels.cpu import jit, order, picking, scan
 
 RNG = np.random.default_rng(0)
-START = RNG.bit_generator.state
 SHAPES = [(5, 83, 89), (41, 67, 13), (257, 131), (33_001,), (7, 3, 1571)]
 EVERY = [(shape, dim) for shape in SHAPES for dim in range(len(shape))]
 LAYOUTS = {
@@ -26,12 +25,6 @@ both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def lines_of_any_length(monkeypatch):
     for module in (order, picking, scan):
         monkeypatch.setattr(module, "SHORTEST", 1)
-
-
-@pytest.fixture(autouse=True)
-def same_numbers():
-    """Each test draws what it draws alone, whichever ran before it in its process."""
-    RNG.bit_generator.state = START
 
 
 def numbers(shape, dtype="float64"):
